@@ -1,0 +1,38 @@
+//! The one shape of an error answer: `{"code": …, "message": …}` with a fitting HTTP status.
+
+use serde::{Deserialize, Serialize};
+
+/// What a refused request answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ApiError {
+    /// For programs.
+    pub code: ErrorCode,
+    /// For administrators: what happened and what to do next.
+    pub message: String,
+}
+
+/// The kinds of refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// No bearer token, or not this server's (401).
+    Unauthorized,
+    /// The request cannot be understood or breaks a rule (400).
+    Invalid,
+    /// No such repository, backup, job or link (404).
+    NotFound,
+    /// The same identity was used for something else, or the repository is busy (409).
+    Conflict,
+    /// A link that is past its time, revoked or altered (410 or 403).
+    LinkExpired,
+    /// Too little disk space (507).
+    NoSpace,
+    /// The storage does not answer or is damaged (503).
+    StorageUnavailable,
+    /// A fault of the server; its log has the cause (500).
+    Internal,
+}

@@ -1,0 +1,23 @@
+//! Wire types of the backup server's `/v1` API, and (feature `client`) its typed client.
+//!
+//! Times are UTC. Sizes are bytes; a megabyte shown to a person is 1,000,000 bytes.
+
+mod backups;
+#[cfg(feature = "client")]
+mod client;
+mod errors;
+mod jobs;
+mod names;
+mod server;
+mod sources;
+
+pub use backups::{
+    Attachments, Backup, BackupFormat, CreateLink, DownloadLink, LinkCompression, RecoveryKit, StartBackup,
+};
+#[cfg(feature = "client")]
+pub use client::{Client, ClientError};
+pub use errors::{ApiError, ErrorCode};
+pub use jobs::{Failure, FailureCode, Job, JobKind, JobState, LogLevel, LogLine, Phase, Progress};
+pub use names::{BackupId, DatabaseName, InvalidDatabaseName, JobId, RepositoryId, Secret};
+pub use server::{ServerInfo, Space};
+pub use sources::{Problem, ProblemCode, Severity, Source, SourceReport};
