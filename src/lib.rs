@@ -1,1 +1,21 @@
-//! Skeleton.
+//! Holdfast: the control panel that keeps many Odoo databases backed up and gets them back.
+//!
+//! One folder a feature: `mod.rs` holds the types that browser and server share, `api.rs` the server functions,
+//! `store.rs` the SQL (feature `ssr`), pages and wizards one file each.
+#![recursion_limit = "256"]
+
+pub mod app;
+pub mod backup_servers;
+pub mod backups;
+pub mod error;
+pub mod operations;
+pub mod subscriptions;
+pub mod users;
+
+/// Called by the page once the WebAssembly module is loaded: makes the server-rendered page interactive.
+#[cfg(feature = "hydrate")]
+#[wasm_bindgen::prelude::wasm_bindgen]
+pub fn hydrate() {
+    console_error_panic_hook::set_once();
+    leptos::mount::hydrate_body(app::App);
+}

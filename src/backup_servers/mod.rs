@@ -1,0 +1,76 @@
+//! Backup servers: the processes that hold the backups, as the panel knows them.
+
+use backup_api::Space;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Identity of a backup server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ServerId(pub Uuid);
+
+/// One backup server. Its token is never sent to a browser.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupServer {
+    /// Identity.
+    pub id: ServerId,
+    /// Name, such as “Frankfurt 1”.
+    pub name: String,
+    /// Address; empty for the embedded one.
+    pub url: String,
+    /// Whether it runs in the panel's own process (“This machine”): its address and token are not editable.
+    pub embedded: bool,
+    /// Whether it answered when last asked.
+    pub reach: Reach,
+    /// What it last said of itself.
+    pub version: Option<String>,
+    /// What it last said of its disk.
+    pub space: Option<Space>,
+    /// Subscriptions that are set to it.
+    pub subscriptions: u64,
+}
+
+/// Whether a server answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reach {
+    /// Never asked yet.
+    Unknown,
+    /// Answers since then.
+    Reachable {
+        /// When it began to answer without a break.
+        since: DateTime<Utc>,
+    },
+    /// Does not answer since then.
+    Unreachable {
+        /// When it was first found so.
+        since: DateTime<Utc>,
+        /// Why, and what to do.
+        reason: String,
+    },
+}
+
+/// All servers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerList {
+    /// By name.
+    pub servers: Vec<BackupServer>,
+    /// When the panel answered: ages are counted from here.
+    pub as_of: DateTime<Utc>,
+}
+
+/// What the form sends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerInput {
+    /// `None` for a new one.
+    #[serde(default)]
+    pub id: Option<ServerId>,
+    /// Name.
+    pub name: String,
+    /// Address.
+    #[serde(default)]
+    pub url: String,
+    /// Token; empty keeps the stored one.
+    #[serde(default)]
+    pub token: String,
+}
