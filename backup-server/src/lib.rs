@@ -1,1 +1,4 @@
-//! Skeleton.
+//! Keeps and restores backups of Odoo databases; driven over HTTP.
+
+pub mod archives;
+pub mod repositories;

@@ -1,0 +1,75 @@
+//! What is handed to [`super::Repositories::ingest`]: the files of a backup, each to be opened when its turn comes.
+
+use std::{io, sync::Arc};
+
+use backup_api::{Attachments, BackupFormat, BackupId, DatabaseName, Failure, Phase, Progress};
+use chrono::{DateTime, Utc};
+
+/// Name of the database in a [`BackupFormat::Zip`] backup.
+pub const PLAIN_DUMP: &str = "dump.sql";
+/// Name of the database in a [`BackupFormat::Dump`] backup.
+pub const CUSTOM_DUMP: &str = "database.dump";
+/// Odoo's description of a backup.
+pub const MANIFEST: &str = "manifest.json";
+/// Folder of the attachments' files.
+pub const FILESTORE: &str = "filestore";
+
+/// All that will be stored, announced before anything is read.
+pub struct Content {
+    /// Sorted by path component, depth first: `database.dump` or `dump.sql`, `filestore/xx/<sha1>`, `manifest.json`.
+    pub files: Vec<ContentFile>,
+}
+
+/// One file of a [`Content`].
+pub struct ContentFile {
+    /// Its path in the backup, with `/`.
+    pub path: String,
+    /// Exact bytes where known beforehand; `None` for streams such as `pg_dump`'s.
+    pub size: Option<u64>,
+    /// The SHA-1 that a filestore file must have. It is verified while reading; a file that the previous backup holds
+    /// under the same name and size is not read again.
+    pub sha1: Option<[u8; 20]>,
+    /// Opens it; called at most once, on a thread where blocking is allowed.
+    pub open: OpenContent,
+    /// Left out and reported, instead of failing the backup, when it cannot be opened or read or has other content
+    /// than its name says: a filestore file of a live database.
+    pub may_be_missing: bool,
+}
+
+/// Opens one file.
+pub type OpenContent = Box<dyn FnOnce() -> io::Result<Box<dyn io::Read + Send>> + Send>;
+
+/// The source's verdict, asked after the last byte of the dump and before the backup exists: `pg_dump`'s exit status, the
+/// "database dump complete" line, `pg_restore`'s opinion. An error means that there is no backup.
+pub type Finish = Box<dyn FnOnce() -> Result<(), Failure> + Send>;
+
+/// Hears how far the work is; called from several threads, at most about ten times a second.
+pub type ReportProgress = Arc<dyn Fn(Phase, Progress) + Send + Sync>;
+
+/// A backup to be made: a [`backup_api::Backup`] without what is known only afterwards.
+#[derive(Clone, Debug)]
+pub struct NewBackup {
+    /// Its identity.
+    pub id: BackupId,
+    /// When it is made.
+    pub created_at: DateTime<Utc>,
+    /// The database that it is made of.
+    pub database: DatabaseName,
+    /// What it holds.
+    pub format: BackupFormat,
+    /// The files that the database refers to, and those that are missing already; `present` and `bytes` are counted.
+    pub attachments: Option<Attachments>,
+    /// Odoo's version, such as `18.0`.
+    pub odoo_version: Option<String>,
+    /// The PostgreSQL server's version.
+    pub postgres_version: Option<String>,
+    /// Kept with it.
+    pub comment: String,
+}
+
+impl NewBackup {
+    /// `<database>_<UTC time>.zip` or `.dump`, as Odoo names its downloads.
+    pub fn file_name(&self) -> String {
+        format!("{}_{}.{}", self.database, self.created_at.format("%Y-%m-%d_%H-%M-%S"), self.format.as_str())
+    }
+}

@@ -1,0 +1,124 @@
+//! What can go wrong in a repository, in words for administrators.
+
+use std::{error::Error, io};
+
+use backup_api::{ApiError, BackupId, ErrorCode, Failure, FailureCode, RepositoryId};
+
+/// Why a repository could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// No repository has this identity.
+    #[error("This server has no repository {0}. It is made with the first backup.")]
+    NoSuchRepository(RepositoryId),
+    /// No backup has this identity.
+    #[error("There is no backup {0} in this repository. It may have been deleted.")]
+    NoSuchBackup(BackupId),
+    /// The identity was used before.
+    #[error("There is a backup {0} already. Ask for a new one under another identity.")]
+    BackupExists(BackupId),
+    /// The disk of the repositories is full.
+    #[error(
+        "The disk of this server's repositories is full. Free some space, or delete backups that are not needed any more."
+    )]
+    NoSpace,
+    /// The repository could not be read or written.
+    #[error(
+        "The repository could not be {doing}: {cause}. Look at the disk and at the rights of the server's data folder."
+    )]
+    Unavailable {
+        /// `read`, `written` …
+        doing: &'static str,
+        /// What the system or the storage library said.
+        cause: String,
+    },
+    /// What is stored is not what was stored.
+    #[error("The repository is damaged: {0}. Verify it, and make a new backup.")]
+    Damaged(String),
+    /// The source did not deliver what it announced, or said that it failed.
+    #[error("{}", .0.message)]
+    Source(Failure),
+    /// Stopped on request.
+    #[error("Cancelled; nothing was kept.")]
+    Cancelled,
+    /// The range lies outside the file.
+    #[error("The file has {0} bytes; the range asked for lies outside.")]
+    OutOfRange(u64),
+    /// A fault of the program.
+    #[error("The server made a mistake: {0}. Its log may say more.")]
+    Internal(String),
+}
+
+impl StorageError {
+    /// The code for an API answer.
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::NoSuchRepository(_) | Self::NoSuchBackup(_) => ErrorCode::NotFound,
+            Self::BackupExists(_) => ErrorCode::Conflict,
+            Self::NoSpace => ErrorCode::NoSpace,
+            Self::Unavailable { .. } | Self::Damaged(_) => ErrorCode::StorageUnavailable,
+            Self::OutOfRange(_) => ErrorCode::Invalid,
+            Self::Source(_) | Self::Cancelled | Self::Internal(_) => ErrorCode::Internal,
+        }
+    }
+
+    /// The code for a job that failed with it.
+    pub const fn failure_code(&self) -> FailureCode {
+        match self {
+            Self::NoSpace => FailureCode::NoSpace,
+            Self::Source(failure) => failure.code,
+            Self::Cancelled => FailureCode::Cancelled,
+            Self::Internal(_) => FailureCode::Internal,
+            Self::NoSuchRepository(_)
+            | Self::NoSuchBackup(_)
+            | Self::BackupExists(_)
+            | Self::Unavailable { .. }
+            | Self::Damaged(_)
+            | Self::OutOfRange(_) => FailureCode::Storage,
+        }
+    }
+
+    /// A failure of the system while `doing` something with the repository.
+    pub(crate) fn io(doing: &'static str, error: &io::Error) -> Self {
+        if is_disk_full(error) { Self::NoSpace } else { Self::Unavailable { doing, cause: error.to_string() } }
+    }
+
+    /// A failure of the storage library while `doing` something with the repository.
+    pub(crate) fn library(doing: &'static str, error: &(dyn Error + 'static)) -> Self {
+        let mut cause = Some(error);
+        while let Some(error) = cause {
+            if error.downcast_ref::<io::Error>().is_some_and(is_disk_full) {
+                return Self::NoSpace;
+            }
+            cause = error.source();
+        }
+        Self::Unavailable { doing, cause: sentence(error) }
+    }
+}
+
+impl From<StorageError> for ApiError {
+    fn from(error: StorageError) -> Self {
+        Self { code: error.code(), message: error.to_string() }
+    }
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Source(failure) => failure,
+            error => Self { code: error.failure_code(), message: error.to_string() },
+        }
+    }
+}
+
+/// Whether the system says that there is no room: the disk is full, or this user's part of it.
+pub(crate) fn is_disk_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// The library prints a page with advice for users of another program; its message is the paragraph after "Message:".
+fn sentence(error: &(dyn Error + 'static)) -> String {
+    let text = error.to_string();
+    let message = text.split_once("Message:\n").map_or(text.as_str(), |(_, rest)| rest);
+    let first = message.split("\n\n").next().unwrap_or(message).trim().trim_end_matches('.');
+    error.source().map_or_else(|| first.to_owned(), |cause| format!("{first} ({cause})"))
+}
