@@ -1,0 +1,229 @@
+//! A stand-in for Odoo's database manager: what a client sees is what a real Odoo 17 or 18 answers, traps included.
+//!
+//! Databases are those of the cluster's role `odoo`, dumps are made by the real `pg_dump`, filestores lie in
+//! `<data_dir>/filestore/<name>`. Pages are recorded ones. Each connection serves one request, as Werkzeug does.
+
+mod backup;
+mod http;
+mod manager;
+mod pages;
+mod rpc;
+
+use std::{
+    io,
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use crate::{Clients, Cluster};
+
+/// Whose habits the stand-in has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Style {
+    /// Odoo 17.
+    V17,
+    /// Odoo 18.
+    #[default]
+    V18,
+    /// The development version: errors have an error status, a zip its own content type.
+    Development,
+}
+
+/// What goes wrong with the next backups.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Trap {
+    /// Nothing.
+    #[default]
+    None,
+    /// The manager page with this message and status 200.
+    ErrorPage(String),
+    /// `pg_dump` ends with status 1: a page for a zip, a cut body with a clean end for a dump.
+    DumpFails,
+    /// `pg_dump` is not installed.
+    PgDumpNotFound,
+    /// The connection is lost in the middle of a chunked body.
+    CutMidBody,
+    /// An HTTP/1.0 worker is killed mid-stream: the body just ends.
+    WorkerKilled,
+    /// A well-formed answer with half of the file.
+    Truncated,
+    /// A whole zip whose `dump.sql` is half as long as it should be.
+    HalfDumpSql,
+    /// A whole file of which one byte in the middle is wrong.
+    FlippedByte,
+    /// Status 200 and no bytes.
+    Empty,
+    /// The connection closes without an answer, as after `limit_time_real`.
+    NoAnswer,
+    /// No byte before [`StandIn::release`].
+    Stall,
+    /// Half of the body, then nothing before [`StandIn::release`].
+    StallMidBody,
+    /// A 302 to this address.
+    Redirect(String),
+}
+
+/// How the stand-in is set up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Port on 127.0.0.1; 0 for a free one.
+    pub port: u16,
+    /// Whose habits it has.
+    pub style: Style,
+    /// `admin_passwd`; `admin` is the insecure default, which the first POST changes.
+    pub master_password: String,
+    /// `list_db`: whether the database manager is enabled.
+    pub list_db: bool,
+    /// `workers > 0`: answers are HTTP/1.0 and end with the connection.
+    pub workers: bool,
+    /// What goes wrong.
+    pub trap: Trap,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let master_password = "a-master-password".to_owned();
+        Self { port: 0, style: Style::V18, master_password, list_db: true, workers: false, trap: Trap::None }
+    }
+}
+
+/// A running stand-in. It ends when dropped.
+#[derive(Debug)]
+pub struct StandIn {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+/// What connections share.
+#[derive(Debug)]
+struct Shared {
+    clients: Clients,
+    data_dir: PathBuf,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    options: Options,
+    released: bool,
+    stopped: bool,
+    password_changes: usize,
+    backup_posts: usize,
+    /// Backup requests being answered.
+    open: usize,
+}
+
+impl StandIn {
+    /// Starts one over the cluster's databases and the filestores in `<data_dir>/filestore`.
+    pub fn start(cluster: &Cluster, data_dir: &Path, options: Options) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
+        let port = listener.local_addr()?.port();
+        let state = State { options, released: false, stopped: false, password_changes: 0, backup_posts: 0, open: 0 };
+        let shared = Arc::new(Shared {
+            clients: cluster.clients().clone(),
+            data_dir: data_dir.to_owned(),
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        });
+        let accepting = Arc::clone(&shared);
+        thread::spawn(move || accept(&listener, &accepting));
+        Ok(Self { port, shared })
+    }
+
+    /// Its address, such as `http://127.0.0.1:8069`.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// The master password as it is now.
+    pub fn master_password(&self) -> String {
+        self.shared.state().options.master_password.clone()
+    }
+
+    /// Changes the set-up from the next request on.
+    pub fn configure(&self, change: impl FnOnce(&mut Options)) {
+        change(&mut self.shared.state().options);
+    }
+
+    /// Sets the trap of the next backups.
+    pub fn set_trap(&self, trap: Trap) {
+        let mut state = self.shared.state();
+        state.options.trap = trap;
+        state.released = false;
+    }
+
+    /// Lets stalled answers go on.
+    pub fn release(&self) {
+        self.shared.state().released = true;
+        self.shared.changed.notify_all();
+    }
+
+    /// How often a request has changed the master password. Any number but 0 is a client's fault.
+    pub fn password_changes(&self) -> usize {
+        self.shared.state().password_changes
+    }
+
+    /// How many backups were asked for.
+    pub fn backup_posts(&self) -> usize {
+        self.shared.state().backup_posts
+    }
+
+    /// Waits until no backup is being answered, which a client that hangs up brings about; false after `limit`.
+    pub fn wait_until_idle(&self, limit: Duration) -> bool {
+        let state = self.shared.state();
+        let waited = self.shared.changed.wait_timeout_while(state, limit, |state| state.open > 0);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.open == 0
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        self.shared.state().stopped = true;
+        self.shared.changed.notify_all();
+        // Wakes the accepting thread, which then sees the flag.
+        let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn options(&self) -> Options {
+        self.state().options.clone()
+    }
+
+    /// Waits for [`StandIn::release`]; an error when the client hangs up or the stand-in stops first.
+    fn stall(&self, client: &TcpStream) -> io::Result<()> {
+        client.set_nonblocking(true)?;
+        loop {
+            let state = self.state();
+            if state.released {
+                return client.set_nonblocking(false);
+            }
+            if state.stopped || matches!(client.peek(&mut [0]), Ok(0)) {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            let waited = self.changed.wait_timeout(state, Duration::from_millis(20));
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    for client in listener.incoming() {
+        if shared.state().stopped {
+            return;
+        }
+        let Ok(client) = client else { continue };
+        let shared = Arc::clone(shared);
+        // A client that hangs up early is no fault of the stand-in.
+        thread::spawn(move || drop(manager::serve(&shared, &client)));
+    }
+}
