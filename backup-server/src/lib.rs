@@ -2,3 +2,4 @@
 
 pub mod archives;
 pub mod repositories;
+pub mod sources;
