@@ -7,6 +7,8 @@ use uuid::Uuid;
 
 use crate::{operations::OperationId, subscriptions::SubscriptionId};
 
+pub mod api;
+
 /// Identity of a backup line in the panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

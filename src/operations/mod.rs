@@ -7,6 +7,8 @@ use uuid::Uuid;
 
 use crate::subscriptions::SubscriptionId;
 
+pub mod api;
+
 /// Identity of an operation; the backup server's job has the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -7,6 +7,8 @@ use uuid::Uuid;
 
 use crate::backup_servers::ServerId;
 
+pub mod api;
+
 mod state;
 
 pub use state::{BackupState, Standing};

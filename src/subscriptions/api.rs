@@ -1,0 +1,51 @@
+//! Server functions: the list and the form of subscriptions.
+#![expect(missing_docs, reason = "the macro makes a struct of the arguments, whose fields cannot carry comments")]
+
+use backup_api::SourceReport;
+use leptos::prelude::*;
+
+use super::{ListQuery, Subscription, SubscriptionId, SubscriptionInput, SubscriptionPage};
+use crate::error::AppError;
+
+/// One page of the list.
+#[server]
+pub async fn list_subscriptions(query: ListQuery) -> Result<SubscriptionPage, AppError> {
+    let _ = query;
+    Err(AppError::Internal)
+}
+
+/// One subscription; unknown: [`AppError::NotFound`] and HTTP 404.
+#[server]
+pub async fn get_subscription(id: SubscriptionId) -> Result<Subscription, AppError> {
+    let _ = id;
+    Err(AppError::Internal)
+}
+
+/// Saves the form (administrators); goes to the subscription's page.
+#[server]
+pub async fn save_subscription(input: SubscriptionInput) -> Result<SubscriptionId, AppError> {
+    let _ = input;
+    Err(AppError::Internal)
+}
+
+/// Deletes a subscription (administrators); goes to the list.
+///
+/// `typed_name` must be its name when it has backups. With `delete_backups` they are deleted on their servers first;
+/// else they stay there, and a new subscription of the same name, database and server finds them again.
+#[server]
+pub async fn delete_subscription(
+    id: SubscriptionId,
+    #[server(default)] typed_name: String,
+    #[server(default)] delete_backups: bool,
+) -> Result<(), AppError> {
+    let _ = (id, typed_name, delete_backups);
+    Err(AppError::Internal)
+}
+
+/// Tests what the form says (administrators), with the stored secrets where the form's are empty, through the chosen
+/// backup server or, when none is chosen, “This machine”.
+#[server]
+pub async fn test_connection(input: SubscriptionInput) -> Result<SourceReport, AppError> {
+    let _ = input;
+    Err(AppError::Internal)
+}
