@@ -1,0 +1,78 @@
+// Everything the browser tests need, on free ports of 127.0.0.1: PostgreSQL with a real Odoo database and an Odoo
+// stand-in, a backup server of its own, and two fresh panels: "hydrated" keeps its data in SQLite, "no-js" in PostgreSQL.
+// Prints one line when all are ready, and ends them on SIGTERM.
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+import { askedToStop, start, stopAll } from "./processes.mjs";
+
+const target = resolve(process.env.CARGO_TARGET_DIR ?? join(import.meta.dirname, "../target"));
+const bin = join(target, process.env.PROFILE ?? "debug");
+const logs = join(import.meta.dirname, "test-results", "logs");
+const folder = mkdtempSync(join(tmpdir(), "holdfast-e2e-"));
+// PostgreSQL's own account must get through to the files that lie in here.
+execFileSync("chmod", ["755", folder]);
+mkdirSync(logs, { recursive: true });
+
+async function startTestbed() {
+    const { value } = await start("testbed", join(bin, "testbed"), ["demo", "--dir", join(folder, "odoo")], {
+        ready: (line) => (line.startsWith("{") ? JSON.parse(line) : undefined),
+        log: join(logs, "testbed.log"),
+    });
+    return value;
+}
+
+async function startBackupServer() {
+    let url;
+    const { value, pid } = await start("backup-server", join(bin, "backup-server"), [], {
+        env: { BACKUP_LISTEN: "127.0.0.1:0", BACKUP_DATA: join(folder, "backup-server") },
+        ready: (line) => {
+            url ??= line.match(/Listening on (http:\S+)/)?.[1];
+            const token = line.match(/token\S*\s+(\S+)$/i)?.[1];
+            return url && token ? { url, token } : undefined;
+        },
+        log: join(logs, "backup-server.log"),
+    });
+    return { ...value, pid };
+}
+
+async function startPanel(name, env) {
+    const { value, pid } = await start(`panel ${name}`, join(bin, "holdfast"), [], {
+        env: {
+            HOLDFAST_LISTEN: "127.0.0.1:0",
+            HOLDFAST_DATA: join(folder, `panel-${name}`),
+            HOLDFAST_SITE: join(target, "site"),
+            DATABASE_URL: "",
+            ...env,
+        },
+        ready: (line) => line.match(/(http:\/\/127\.0\.0\.1:\d+\/setup\S*)/)?.[1],
+        log: join(logs, `panel-${name}.log`),
+    });
+    return { url: new URL(value).origin, setup_url: value, pid };
+}
+
+function createDatabase(url, name) {
+    execFileSync("psql", ["--no-psqlrc", "--quiet", "--dbname", url, "--command", `CREATE DATABASE ${name}`]);
+    const address = new URL(url);
+    address.pathname = `/${name}`;
+    return address.href;
+}
+
+const stop = askedToStop();
+try {
+    const [odoo, backup_server] = await Promise.all([startTestbed(), startBackupServer()]);
+    const panels = {
+        hydrated: await startPanel("hydrated", {}),
+        "no-js": await startPanel("no-js", { DATABASE_URL: createDatabase(odoo.postgres_url, "panel") }),
+    };
+    const facts = join(folder, "facts.json");
+    writeFileSync(facts, JSON.stringify({ folder, logs, odoo, backup_server, panels }, null, 2));
+    console.log(`Ready: ${facts}`);
+    await stop;
+} finally {
+    await stopAll();
+    rmSync(folder, { recursive: true, force: true });
+}
+process.exit(0);

@@ -1,0 +1,23 @@
+// What the stack says of itself, for the tests.
+import { readFileSync } from "node:fs";
+
+export interface Panel {
+    url: string;
+    setup_url: string;
+}
+
+export interface Facts {
+    folder: string;
+    logs: string;
+    odoo: { postgres_url: string; database: string; filestore: string; odoo_url: string; master_password: string };
+    backup_server: { url: string; token: string; pid: number };
+    panels: Record<"hydrated" | "no-js", Panel>;
+}
+
+export function facts(): Facts {
+    const file = process.env.E2E_FACTS;
+    if (!file) throw new Error("stack.mjs has not said where its facts are");
+    return JSON.parse(readFileSync(file, "utf8"));
+}
+
+export const ADMINISTRATOR = { name: "Ada Admin", email: "ada@example.com", password: "correct horse battery staple" };
