@@ -2,7 +2,9 @@
 
 mod addresses;
 mod pg_tools;
+mod postgres;
 mod staging;
+mod words;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -17,6 +19,8 @@ use crate::{
 pub use addresses::{AddressPolicy, InvalidRange};
 pub use pg_tools::{PgTool, PgTools};
 pub use staging::Staging;
+
+use postgres::Direct;
 
 /// What reading sources needs.
 #[derive(Clone, Debug)]
@@ -99,8 +103,13 @@ impl Sources {
 
     /// What can be said of a source without making a backup, and everything that is wrong with it.
     pub async fn test(&self, source: &Source) -> SourceReport {
-        let _ = (source, &self.settings);
-        unimplemented!()
+        match source {
+            Source::OdooHttp { .. } => unimplemented!(),
+            Source::Postgres { url, database, filestore, addons: _ } => {
+                let source = Direct { url, database, filestore: filestore.as_ref() };
+                postgres::test(&self.settings, &source).await
+            }
+        }
     }
 
     /// Makes a source ready to be stored. Over HTTP this waits until the whole file has arrived and is checked.
@@ -113,7 +122,12 @@ impl Sources {
         progress: ReportProgress,
         cancel: CancellationToken,
     ) -> Result<OpenedSource, Failure> {
-        let _ = (source, format, progress, cancel, &self.settings);
-        unimplemented!()
+        match source {
+            Source::OdooHttp { .. } => unimplemented!(),
+            Source::Postgres { url, database, filestore, addons: _ } => {
+                let source = Direct { url, database, filestore: filestore.as_ref() };
+                postgres::open(&self.settings, &source, format, &progress, &cancel).await
+            }
+        }
     }
 }

@@ -1,0 +1,232 @@
+//! The files that a database's attachments refer to.
+
+use std::{
+    fs,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
+
+use backup_api::{Attachments, DatabaseName, Problem, ProblemCode};
+use futures::TryStreamExt;
+use sqlx::PgConnection;
+use tokio_util::sync::CancellationToken;
+
+use super::super::words;
+use crate::repositories::{ContentFile, FILESTORE};
+
+/// How many missing names are kept.
+const NAMED: usize = 100;
+/// How much of a name that is none is shown.
+const SHOWN: usize = 80;
+
+/// What the database refers to, compact: there can be a million of them.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    /// SHA-1s, sorted, each once.
+    files: Vec<[u8; 20]>,
+    /// Names that are not `xx/<sha1>`: where they lead is not known, so they are never opened.
+    strange: u64,
+    strange_names: Vec<String>,
+}
+
+/// A look at the filestore.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Expected, present, bytes and the first missing.
+    pub attachments: Attachments,
+    /// The present ones.
+    files: Vec<([u8; 20], u64)>,
+    /// Whether all were looked at in time.
+    pub complete: bool,
+}
+
+impl Wanted {
+    /// Reads the names under the connection's snapshot.
+    pub async fn read(connection: &mut PgConnection) -> sqlx::Result<Self> {
+        let sql =
+            "SELECT DISTINCT store_fname COLLATE \"C\" FROM ir_attachment WHERE store_fname IS NOT NULL ORDER BY 1";
+        let mut rows = sqlx::query_scalar::<_, String>(sql).fetch(connection);
+        let mut wanted = Self::default();
+        while let Some(name) = rows.try_next().await? {
+            if let Some(sha1) = parse_name(&name) {
+                wanted.files.push(sha1);
+            } else {
+                wanted.strange += 1;
+                if wanted.strange_names.len() < NAMED {
+                    wanted.strange_names.push(name.escape_default().take(SHOWN).collect());
+                }
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.files.len() as u64 + self.strange
+    }
+
+    /// Looks which of them are in the filestore; with `None`, none is. Blocks. Ends early at the deadline or when
+    /// cancelled.
+    pub fn look(self, filestore: Option<&Path>, deadline: Option<Instant>, cancel: &CancellationToken) -> Found {
+        let mut found = Found { complete: true, ..Found::default() };
+        found.attachments.expected = self.count();
+        found.attachments.missing = self.strange_names;
+        for sha1 in self.files {
+            if cancel.is_cancelled() || deadline.is_some_and(|deadline| Instant::now() > deadline) {
+                found.complete = false;
+                return found;
+            }
+            let name = file_name(&sha1);
+            let file = filestore.and_then(|folder| fs::metadata(folder.join(&name)).ok()).filter(fs::Metadata::is_file);
+            if let Some(file) = file {
+                found.attachments.present += 1;
+                found.attachments.bytes += file.len();
+                found.files.push((sha1, file.len()));
+            } else if found.attachments.missing.len() < NAMED {
+                found.attachments.missing.push(name);
+            }
+        }
+        found
+    }
+}
+
+impl Found {
+    /// The present files as content.
+    pub fn into_files(self, filestore: &Path) -> impl Iterator<Item = ContentFile> + use<> {
+        let filestore: Arc<Path> = filestore.into();
+        self.files.into_iter().map(move |(sha1, size)| {
+            let filestore = Arc::clone(&filestore);
+            ContentFile {
+                path: format!("{FILESTORE}/{}", file_name(&sha1)),
+                size: Some(size),
+                sha1: Some(sha1),
+                open: Box::new(move || {
+                    let file = fs::File::open(filestore.join(file_name(&sha1)))?;
+                    Ok(Box::new(file) as Box<dyn Read + Send>)
+                }),
+                may_be_missing: true,
+            }
+        })
+    }
+
+    /// What is wrong with the filestore as a whole, if anything.
+    pub fn problem(&self, database: &DatabaseName, filestore: Option<&Path>) -> Option<Problem> {
+        let Attachments { expected, present, .. } = self.attachments;
+        let Some(folder) = filestore else {
+            let message = format!(
+                "No filestore folder is set, but the database has {expected} attachments in files. They will be missing \
+                 from every backup. Set the folder, usually …/filestore/{database}."
+            );
+            return (expected > 0).then(|| words::warn(ProblemCode::FilestoreNotSet, message));
+        };
+        let shown = folder.display();
+        match fs::read_dir(folder) {
+            Err(error) => Some(folder_problem(&error, folder, expected)),
+            Ok(_) if !self.complete || present == expected => None,
+            Ok(_) if present == 0 => {
+                let message = format!(
+                    "The folder {shown} has none of the {expected} files that the database's attachments refer to: it is \
+                     not this database's filestore. Set the folder that holds 00 to ff, usually …/filestore/{database}; \
+                     a backup of format dump needs no filestore."
+                );
+                Some(words::stop(ProblemCode::FilestoreMissing, message))
+            }
+            Ok(_) => {
+                let missing = expected - present;
+                let message = format!(
+                    "{missing} of the {expected} files that attachments refer to are not in {shown}, or cannot be read \
+                     there. Each backup names them; the rest is backed up."
+                );
+                Some(words::warn(ProblemCode::AttachmentsMissing, message))
+            }
+        }
+    }
+}
+
+fn folder_problem(error: &io::Error, folder: &Path, expected: u64) -> Problem {
+    let shown = folder.display();
+    let problem = if expected == 0 { words::warn } else { words::stop };
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => problem(
+            ProblemCode::FilestoreMissing,
+            format!("There is no folder {shown} on the backup server. Check the path, and that its disk is mounted."),
+        ),
+        _ => problem(
+            ProblemCode::FilestoreUnreadable,
+            format!(
+                "The folder {shown} cannot be read: {error}. Give the backup server's account the right to read it and \
+                 all folders above it."
+            ),
+        ),
+    }
+}
+
+/// Reads `xx/<sha1>`, where `xx` are the first two digits of the SHA-1.
+fn parse_name(name: &str) -> Option<[u8; 20]> {
+    let (folder, digits) = name.split_once('/')?;
+    let lower = digits.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    if !lower || digits.len() != 40 || digits.get(..2) != Some(folder) {
+        return None;
+    }
+    let mut sha1 = [0; 20];
+    hex::decode_to_slice(digits, &mut sha1).ok()?;
+    Some(sha1)
+}
+
+/// Writes `xx/<sha1>`.
+fn file_name(sha1: &[u8; 20]) -> String {
+    let digits = hex::encode(sha1);
+    format!("{}/{digits}", &digits[..2])
+}
+
+/// The filestore folder of a source.
+pub(super) fn folder(filestore: Option<&String>) -> Option<PathBuf> {
+    filestore.filter(|path| !path.trim().is_empty()).map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: &str = "1c/1c2a8239bc7e06429116c40bc1d1334c621ca379";
+
+    #[test]
+    fn only_names_that_odoo_makes_are_opened() {
+        assert_eq!(parse_name(NAME).map(|sha1| file_name(&sha1)).as_deref(), Some(NAME));
+        for bad in [
+            "",
+            "../../etc/passwd",
+            "1c/../../../../etc/passwd",
+            "1d/1c2a8239bc7e06429116c40bc1d1334c621ca379",
+            "1C/1C2A8239BC7E06429116C40BC1D1334C621CA379",
+            "1c/1c2a8239bc7e06429116c40bc1d1334c621ca379x",
+            "1c2a8239bc7e06429116c40bc1d1334c621ca379",
+            "/c/1c2a8239bc7e06429116c40bc1d1334c621ca379",
+            "s3://bucket/1c2a8239bc7e06429116c40bc1d1334c621ca379",
+        ] {
+            assert_eq!(parse_name(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn missing_and_strange_files_are_counted_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("1c")).unwrap();
+        fs::write(folder.path().join(NAME), "content").unwrap();
+        let gone = [0xab; 20];
+        let wanted =
+            Wanted { files: vec![parse_name(NAME).unwrap(), gone], strange: 1, strange_names: vec!["../x".to_owned()] };
+        let found = wanted.look(Some(folder.path()), None, &CancellationToken::new());
+        assert_eq!((found.attachments.expected, found.attachments.present, found.attachments.bytes), (3, 1, 7));
+        assert_eq!(found.attachments.missing, ["../x".to_owned(), file_name(&gone)]);
+        let database = DatabaseName::parse("acme").unwrap();
+        let problem = found.problem(&database, Some(folder.path())).unwrap();
+        assert_eq!(problem.code, ProblemCode::AttachmentsMissing);
+        assert_eq!(
+            found.into_files(folder.path()).map(|file| file.path).collect::<Vec<_>>(),
+            [format!("filestore/{NAME}")]
+        );
+    }
+}

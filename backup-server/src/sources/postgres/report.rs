@@ -1,0 +1,91 @@
+//! The connection test of a direct source: everything that can be known, and everything that is wrong.
+
+use std::time::{Duration, Instant};
+
+use backup_api::{ProblemCode, SourceReport};
+use sqlx::PgConnection;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    super::{SourceSettings, words},
+    Connected, Direct, WrittenManifest,
+    attachments::{self, Wanted},
+    close, connect, not_odoo, query_problem, version,
+};
+
+/// How long a test looks at single files of a filestore: someone waits for the answer.
+const LOOK: Duration = Duration::from_secs(20);
+
+/// Tests a direct source.
+pub(in super::super) async fn test(settings: &SourceSettings, source: &Direct<'_>) -> SourceReport {
+    let mut report = SourceReport::default();
+    match connect(settings, source).await {
+        Ok(Connected { mut connection, .. }) => {
+            if let Err(error) = look_at_server(settings, &mut connection, &mut report).await {
+                report.problems.push(query_problem(&error));
+            }
+            if let Err(error) = look_at_database(source, &mut connection, &mut report).await {
+                report.problems.push(query_problem(&error));
+            }
+            close(connection).await;
+        }
+        Err(problem) => report.problems.push(problem),
+    }
+    report.problems.sort_by_key(|problem| problem.severity);
+    report
+}
+
+async fn look_at_server(
+    settings: &SourceSettings,
+    connection: &mut PgConnection,
+    report: &mut SourceReport,
+) -> sqlx::Result<()> {
+    let version = version(&mut *connection).await?;
+    match settings.tools.for_server(version.major) {
+        Ok(tool) => report.pg_dump_version = Some(tool.version().to_owned()),
+        Err(problem) => report.problems.push(problem),
+    }
+    report.postgres_version = Some(version.text);
+    let size: i64 =
+        sqlx::query_scalar("SELECT pg_database_size(current_database())").fetch_one(&mut *connection).await?;
+    report.database_bytes = u64::try_from(size).ok();
+    let sql = "SELECT count(*), min(c.oid::regclass::text) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+               WHERE c.relkind IN ('r', 'p', 'S', 'm') AND n.nspname NOT LIKE 'pg\\_%' \
+               AND n.nspname <> 'information_schema' AND NOT has_table_privilege(c.oid, 'SELECT')";
+    let (unreadable, example): (i64, Option<String>) = sqlx::query_as(sql).fetch_one(connection).await?;
+    if unreadable > 0 {
+        let message = format!(
+            "The user in the connection URL may not read {unreadable} tables or sequences, {} among them. Connect as the \
+             database's owner, the user that Odoo uses.",
+            example.unwrap_or_default()
+        );
+        report.problems.push(words::stop(ProblemCode::InsufficientPrivilege, message));
+    }
+    Ok(())
+}
+
+async fn look_at_database(
+    source: &Direct<'_>,
+    connection: &mut PgConnection,
+    report: &mut SourceReport,
+) -> sqlx::Result<()> {
+    let Some(manifest) = WrittenManifest::read(&mut *connection, source.database.as_str(), 0).await? else {
+        report.problems.push(not_odoo(source.database));
+        return Ok(());
+    };
+    report.odoo_version = Some(manifest.major_version);
+    let wanted = Wanted::read(connection).await?;
+    let folder = attachments::folder(source.filestore);
+    let looked_in = folder.clone();
+    let deadline = Instant::now() + LOOK;
+    let look = move || wanted.look(looked_in.as_deref(), Some(deadline), &CancellationToken::new());
+    match tokio::task::spawn_blocking(look).await {
+        Ok(found) => {
+            report.attachment_count = Some(found.attachments.expected);
+            report.filestore_bytes = found.complete.then_some(found.attachments.bytes);
+            report.problems.extend(found.problem(source.database, folder.as_deref()));
+        }
+        Err(error) => tracing::error!("Looking at the filestore failed: {error}"),
+    }
+    Ok(())
+}

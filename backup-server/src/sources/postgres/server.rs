@@ -1,0 +1,245 @@
+//! The address of a PostgreSQL server: to connect here, and for `pg_dump`'s environment.
+
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
+
+use backup_api::{Problem, ProblemCode, Secret, Severity};
+use sqlx::{
+    ConnectOptions, PgConnection,
+    postgres::{PgConnectOptions, PgSslMode},
+};
+use url::Url;
+
+use super::super::{AddressPolicy, words};
+
+const EXAMPLE: &str = "Write it as postgres://user:password@host:5432/ or postgres://user@/?host=/var/run/postgresql.";
+
+/// Where a server listens and as whom to connect.
+#[derive(Clone, Debug)]
+pub(super) struct ServerAddress {
+    endpoint: Endpoint,
+    port: u16,
+    user: String,
+    password: Option<Secret>,
+    ssl_mode: Option<String>,
+    ssl_root_cert: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+enum Endpoint {
+    Socket(PathBuf),
+    Host(String),
+}
+
+/// A connection, and how `pg_dump` reaches the same server.
+pub(super) struct Connected {
+    /// The connection.
+    pub connection: PgConnection,
+    /// Environment variables for `pg_dump`; one of them is the password.
+    pub environment: Vec<(&'static str, OsString)>,
+}
+
+impl ServerAddress {
+    /// Reads a connection URL. The database in it is ignored.
+    pub fn parse(url: &Secret) -> Result<Self, Problem> {
+        let invalid = |what: &str| words::stop(ProblemCode::InvalidAddress, format!("{what} {EXAMPLE}"));
+        let url =
+            Url::parse(url.reveal()).map_err(|error| invalid(&format!("The connection URL is invalid: {error}.")))?;
+        if !matches!(url.scheme(), "postgres" | "postgresql") {
+            return Err(invalid("The connection URL must start with postgres://."));
+        }
+        let decode = |text: &str| percent_decode(text).ok_or_else(|| invalid("The connection URL has a bad % escape."));
+        let mut host = decode(url.host_str().unwrap_or_default())?;
+        let (mut ssl_mode, mut ssl_root_cert) = (None, None);
+        for (key, value) in url.query_pairs() {
+            match &*key {
+                "host" => host = value.into_owned(),
+                "sslmode" if value.parse::<PgSslMode>().is_ok() => ssl_mode = Some(value.into_owned()),
+                "sslrootcert" => ssl_root_cert = Some(value.into_owned()),
+                "application_name" | "connect_timeout" => {}
+                other => {
+                    return Err(invalid(&format!("The connection URL has a parameter “{other}” that is not known.")));
+                }
+            }
+        }
+        let endpoint = match host.as_str() {
+            "" => return Err(invalid("The connection URL names no host.")),
+            socket if socket.starts_with('/') => Endpoint::Socket(socket.into()),
+            name => Endpoint::Host(name.trim_start_matches('[').trim_end_matches(']').to_owned()),
+        };
+        let user = decode(url.username())?;
+        if user.is_empty() {
+            return Err(invalid("The connection URL names no user."));
+        }
+        let password = url.password().map(decode).transpose()?.map(Secret::new);
+        Ok(Self { endpoint, port: url.port().unwrap_or(5432), user, password, ssl_mode, ssl_root_cert })
+    }
+
+    /// Connects to a database.
+    pub async fn connect(&self, database: &str, policy: &AddressPolicy, limit: Duration) -> Result<Connected, Problem> {
+        let mut options = PgConnectOptions::new_without_pgpass().port(self.port).username(&self.user);
+        options = options.password(self.password.as_ref().map_or("", Secret::reveal)).database(database);
+        options = options.application_name("holdfast").disable_statement_logging();
+        if let Some(mode) = self.ssl_mode.as_deref().and_then(|mode| mode.parse().ok()) {
+            options = options.ssl_mode(mode);
+        }
+        if let Some(cert) = &self.ssl_root_cert {
+            options = options.ssl_root_cert(cert);
+        }
+        match &self.endpoint {
+            Endpoint::Socket(folder) => {
+                let connection = self.dial(&options.socket(folder), database, limit).await?;
+                Ok(Connected { connection, environment: self.environment(database, None) })
+            }
+            Endpoint::Host(host) => {
+                let addresses = policy.resolve(host, self.port).await;
+                let addresses = addresses.map_err(|message| words::stop(ProblemCode::Unreachable, message))?;
+                self.dial_one_of(host, &addresses, &options, database, limit).await
+            }
+        }
+    }
+
+    async fn dial_one_of(
+        &self,
+        host: &str,
+        addresses: &[SocketAddr],
+        options: &PgConnectOptions,
+        database: &str,
+        limit: Duration,
+    ) -> Result<Connected, Problem> {
+        // The certificate's name is compared with the host that is dialled; only then is the name needed.
+        let by_name = self.ssl_mode.as_deref() == Some("verify-full");
+        let mut last = words::stop(ProblemCode::Unreachable, format!("The host “{host}” has no address."));
+        for address in addresses {
+            let target = if by_name { host.to_owned() } else { address.ip().to_string() };
+            match self.dial(&options.clone().host(&target), database, limit).await {
+                Ok(connection) => {
+                    return Ok(Connected { connection, environment: self.environment(database, Some(*address)) });
+                }
+                Err(problem) if problem.code == ProblemCode::Unreachable => last = problem,
+                Err(problem) => return Err(problem),
+            }
+        }
+        Err(last)
+    }
+
+    async fn dial(&self, options: &PgConnectOptions, database: &str, limit: Duration) -> Result<PgConnection, Problem> {
+        match tokio::time::timeout(limit, options.connect()).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => Err(self.problem(&error, database)),
+            Err(_) => Err(words::stop(
+                ProblemCode::Unreachable,
+                format!(
+                    "PostgreSQL at {} did not answer within {} seconds. Check host, port and firewall.",
+                    self.place(),
+                    limit.as_secs()
+                ),
+            )),
+        }
+    }
+
+    /// What an error of connecting means to an administrator.
+    fn problem(&self, error: &sqlx::Error, database: &str) -> Problem {
+        let (place, user) = (self.place(), &self.user);
+        let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
+        let said = error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
+        let (code, message) = match &*code {
+            "28P01" | "28000" => (
+                ProblemCode::WrongCredentials,
+                format!("PostgreSQL at {place} refuses user “{user}” ({said}). Check user and password in the URL."),
+            ),
+            "3D000" => (
+                ProblemCode::UnknownDatabase,
+                format!("There is no database “{database}” on {place}. Check its name; capitals count."),
+            ),
+            "42501" => (
+                ProblemCode::InsufficientPrivilege,
+                format!("User “{user}” may not connect to database “{database}” ({said}). Grant it CONNECT."),
+            ),
+            "" => (
+                ProblemCode::Unreachable,
+                format!("PostgreSQL at {place} cannot be reached: {said}. Check host, port, TLS mode and firewall."),
+            ),
+            _ => (ProblemCode::Unreachable, format!("PostgreSQL at {place} does not accept the connection: {said}.")),
+        };
+        Problem { severity: Severity::Stop, code, message }
+    }
+
+    fn place(&self) -> String {
+        match &self.endpoint {
+            Endpoint::Socket(folder) => folder.display().to_string(),
+            Endpoint::Host(host) => format!("{host}:{}", self.port),
+        }
+    }
+
+    /// For libpq. The password goes here and never into arguments, which every user of the host can read.
+    fn environment(&self, database: &str, address: Option<SocketAddr>) -> Vec<(&'static str, OsString)> {
+        let mut variables: Vec<(&'static str, OsString)> = vec![
+            ("PGPORT", self.port.to_string().into()),
+            ("PGUSER", self.user.clone().into()),
+            ("PGDATABASE", database.into()),
+            ("PGAPPNAME", "holdfast".into()),
+            // Neither a password file nor a service file of the server's account shall decide anything.
+            ("PGPASSFILE", "/dev/null".into()),
+        ];
+        match &self.endpoint {
+            Endpoint::Socket(folder) => variables.push(("PGHOST", folder.clone().into())),
+            Endpoint::Host(host) => variables.push(("PGHOST", host.clone().into())),
+        }
+        let optional = [
+            ("PGHOSTADDR", address.map(|address| address.ip().to_string())),
+            ("PGPASSWORD", self.password.as_ref().map(|password| password.reveal().to_owned())),
+            ("PGSSLMODE", self.ssl_mode.clone()),
+            ("PGSSLROOTCERT", self.ssl_root_cert.clone()),
+        ];
+        variables.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?.into()))));
+        variables
+    }
+}
+
+fn percent_decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digits = [rest.next()?, rest.next()?];
+            bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(url: &str) -> Result<ServerAddress, Problem> {
+        ServerAddress::parse(&Secret::new(url))
+    }
+
+    #[test]
+    fn urls_over_tcp_and_sockets_are_read() {
+        let address = parse("postgres://odoo:p%40ss@db.example.com:5433/ignored?sslmode=require").unwrap();
+        assert_eq!(address.place(), "db.example.com:5433");
+        let environment = address.environment("acme", None);
+        let get = |name| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_str().unwrap());
+        assert_eq!(get("PGPASSWORD"), Some("p@ss"));
+        assert_eq!(get("PGDATABASE"), Some("acme"));
+        assert_eq!(get("PGSSLMODE"), Some("require"));
+        let address = parse("postgresql://odoo@localhost/?host=/run/postgresql").unwrap();
+        assert_eq!(address.place(), "/run/postgresql");
+        assert_eq!(parse("postgres://odoo@%2Frun%2Fpostgresql/").unwrap().place(), "/run/postgresql");
+        assert!(parse("postgres://odoo@[::1]:5432/").is_ok());
+    }
+
+    #[test]
+    fn a_url_that_cannot_be_used_says_how_to_write_one() {
+        for bad in ["", "localhost", "http://a/", "postgres://", "postgres://host/", "postgres://u@h/?options=-c%20x=y"]
+        {
+            let problem = parse(bad).unwrap_err();
+            assert_eq!(problem.code, ProblemCode::InvalidAddress, "{bad}");
+            assert!(problem.message.contains("postgres://user:password@host"), "{}", problem.message);
+        }
+    }
+}
