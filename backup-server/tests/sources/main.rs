@@ -1,0 +1,4 @@
+//! Both sources against a real PostgreSQL with a real Odoo database, whole and with everything that can go wrong.
+
+mod postgres;
+mod setting;

@@ -1,0 +1,347 @@
+//! The direct source.
+
+use std::{
+    fs,
+    io::Read as _,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use backup_api::{BackupFormat, DatabaseName, FailureCode, ProblemCode, Secret, Source, SourceReport};
+use backup_server::sources::PgTools;
+use sha1::{Digest, Sha1};
+use testbed::Cluster;
+use tokio_util::sync::CancellationToken;
+
+use crate::setting::{Setting, read};
+
+fn codes(report: &SourceReport) -> Vec<ProblemCode> {
+    report.problems.iter().map(|problem| problem.code).collect()
+}
+
+fn with_url(setting: &Setting, url: &str) -> Source {
+    Source::Postgres { url: Secret::new(url), database: setting.name(), filestore: None, addons: Vec::new() }
+}
+
+fn with_filestore(setting: &Setting, filestore: Option<&Path>) -> Source {
+    let filestore = filestore.map(|path| path.display().to_string());
+    Source::Postgres {
+        url: Secret::new(Cluster::shared().url()),
+        database: setting.name(),
+        filestore,
+        addons: Vec::new(),
+    }
+}
+
+fn first_attachment(setting: &Setting) -> String {
+    let sql = "SELECT min(store_fname) FROM ir_attachment WHERE store_fname IS NOT NULL";
+    Cluster::shared().sql(&setting.database.name, sql).unwrap()
+}
+
+#[tokio::test]
+async fn a_test_reports_versions_sizes_and_attachments() {
+    let setting = Setting::new("report_good");
+    let report = setting.sources().test(&setting.direct()).await;
+    assert_eq!(report.problems, []);
+    assert_eq!(report.odoo_version.as_deref(), Some("18.0"));
+    assert_eq!(report.postgres_version, report.pg_dump_version);
+    assert!(report.database_bytes.unwrap() > 1_000_000);
+    let sql = "SELECT count(DISTINCT store_fname) FROM ir_attachment";
+    let count: u64 = Cluster::shared().sql(&setting.database.name, sql).unwrap().parse().unwrap();
+    assert!(count > 0);
+    assert_eq!(report.attachment_count, Some(count));
+    assert!(report.filestore_bytes.unwrap() > 0);
+}
+
+#[tokio::test]
+async fn a_zip_has_the_dump_the_filestore_and_odoos_manifest() {
+    let setting = Setting::new("direct_zip");
+    let read = setting.read(&setting.direct(), BackupFormat::Zip).await.unwrap();
+    let mut sorted = read.paths.clone();
+    sorted.sort_by(|a, b| a.split('/').cmp(b.split('/')));
+    assert_eq!(read.paths, sorted);
+    let sql = String::from_utf8_lossy(&read.files["dump.sql"]);
+    assert!(sql.contains("COPY public.ir_module_module") && sql.contains("-- PostgreSQL database dump complete"));
+    assert!(!sql.contains("OWNER TO"));
+    for (path, bytes) in read.files.iter().filter(|(path, _)| path.starts_with("filestore/")) {
+        assert_eq!(path.rsplit('/').next().unwrap(), hex::encode(Sha1::digest(bytes)));
+    }
+    let manifest: serde_json::Value = serde_json::from_slice(&read.files["manifest.json"]).unwrap();
+    assert_eq!(manifest["odoo_dump"], "1");
+    assert_eq!(manifest["db_name"], "direct_zip");
+    assert_eq!(manifest["version"], "18.0");
+    assert_eq!(manifest["version_info"], serde_json::json!([18, 0, 0, "final", 0, ""]));
+    assert_eq!(manifest["modules"]["base"], "18.0.1.3");
+    let attachments = read.facts.attachments.unwrap();
+    assert_eq!(attachments.expected, read.paths.len() as u64 - 2);
+    assert_eq!((attachments.present, attachments.missing.len()), (attachments.expected, 0));
+}
+
+#[tokio::test]
+async fn a_dump_is_a_custom_archive_that_pg_restore_reads_to_its_end() {
+    let setting = Setting::new("direct_dump");
+    let read = setting.read(&setting.direct(), BackupFormat::Dump).await.unwrap();
+    assert_eq!(read.paths, ["database.dump"]);
+    assert_eq!(read.facts.attachments, None);
+    let path = setting.folder.path().join("database.dump");
+    fs::write(&path, &read.files["database.dump"]).unwrap();
+    let mut restore = Cluster::shared().clients().command("pg_restore", "odoo");
+    assert!(restore.args(["-f", "/dev/null"]).arg(&path).status().unwrap().success());
+}
+
+#[tokio::test]
+async fn what_is_written_after_the_snapshot_is_in_neither_dump_nor_list() {
+    let setting = Setting::new("direct_snapshot");
+    let opened = setting.open(&setting.direct(), BackupFormat::Zip).await.unwrap();
+    let name = "ab/abababababababababababababababababababab";
+    fs::create_dir_all(setting.database.filestore.join("ab")).unwrap();
+    fs::write(setting.database.filestore.join(name), "later").unwrap();
+    let sql =
+        format!("INSERT INTO ir_attachment (name, type, store_fname) VALUES ('written-later', 'binary', '{name}')");
+    Cluster::shared().sql(&setting.database.name, &sql).unwrap();
+    let read = read(opened).await.unwrap();
+    assert!(!String::from_utf8_lossy(&read.files["dump.sql"]).contains("written-later"));
+    assert!(!read.paths.iter().any(|path| path.ends_with(name)));
+    let again = setting.read(&setting.direct(), BackupFormat::Zip).await.unwrap();
+    assert!(String::from_utf8_lossy(&again.files["dump.sql"]).contains("written-later"));
+    assert!(again.paths.iter().any(|path| path.ends_with(name)));
+}
+
+#[tokio::test]
+async fn a_missing_file_is_named_and_the_rest_is_kept() {
+    let setting = Setting::new("direct_missing");
+    let gone = first_attachment(&setting);
+    fs::remove_file(setting.database.filestore.join(&gone)).unwrap();
+    let report = setting.sources().test(&setting.direct()).await;
+    assert_eq!(codes(&report), [ProblemCode::AttachmentsMissing]);
+    assert!(report.is_usable());
+    let read = setting.read(&setting.direct(), BackupFormat::Zip).await.unwrap();
+    let attachments = read.facts.attachments.unwrap();
+    assert_eq!(attachments.missing, [gone]);
+    assert_eq!(attachments.missing_count(), 1);
+    assert_eq!(read.facts.warnings.len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_vanishes_during_the_backup_does_not_fail_it() {
+    let setting = Setting::new("direct_vanish");
+    let opened = setting.open(&setting.direct(), BackupFormat::Zip).await.unwrap();
+    let gone = first_attachment(&setting);
+    fs::remove_file(setting.database.filestore.join(&gone)).unwrap();
+    assert_eq!(read(opened).await.unwrap().vanished, [format!("filestore/{gone}")]);
+}
+
+#[tokio::test]
+async fn a_name_that_leads_out_of_the_filestore_is_reported_and_never_opened() {
+    let setting = Setting::new("direct_traversal");
+    fs::write(setting.database.filestore.parent().unwrap().join("secret"), "secret").unwrap();
+    let sql = "INSERT INTO ir_attachment (name, type, store_fname) VALUES ('x', 'binary', '../secret')";
+    Cluster::shared().sql(&setting.database.name, sql).unwrap();
+    let read = setting.read(&setting.direct(), BackupFormat::Zip).await.unwrap();
+    assert_eq!(read.facts.attachments.unwrap().missing, ["../secret"]);
+    assert!(read.paths.iter().all(|path| !path.contains("..")));
+}
+
+#[tokio::test]
+async fn wrong_addresses_users_and_databases_say_what_to_do() {
+    let setting = Setting::new("direct_wrong");
+    let port = Cluster::shared().port();
+    let cases = [
+        ("http://127.0.0.1/".to_owned(), ProblemCode::InvalidAddress, "postgres://user:password@host"),
+        (format!("postgres://odoo:wrong@127.0.0.1:{port}/"), ProblemCode::WrongCredentials, "Check user and password"),
+        ("postgres://odoo:x@127.0.0.1:1/".to_owned(), ProblemCode::Unreachable, "Check host, port"),
+        ("postgres://odoo:x@169.254.169.254/".to_owned(), ProblemCode::Unreachable, "allowed ranges"),
+        ("postgres://odoo:x@no-such-host.invalid/".to_owned(), ProblemCode::Unreachable, "cannot be resolved"),
+    ];
+    for (url, code, words) in cases {
+        let source = with_url(&setting, &url);
+        let report = setting.sources().test(&source).await;
+        assert_eq!(codes(&report), [code], "{url}");
+        assert!(report.problems[0].message.contains(words), "{}", report.problems[0].message);
+        assert!(!report.is_usable());
+        let failure = setting.open(&source, BackupFormat::Zip).await.err().unwrap();
+        assert_eq!(failure.code, FailureCode::Source);
+        assert_eq!(failure.message, report.problems[0].message);
+    }
+    let unknown = Source::Postgres {
+        url: Secret::new(Cluster::shared().url()),
+        database: DatabaseName::parse("no_such_database").unwrap(),
+        filestore: None,
+        addons: Vec::new(),
+    };
+    assert_eq!(codes(&setting.sources().test(&unknown).await), [ProblemCode::UnknownDatabase]);
+    assert_eq!(setting.open(&unknown, BackupFormat::Dump).await.err().unwrap().code, FailureCode::Source);
+}
+
+#[tokio::test]
+async fn filestores_that_are_absent_unset_or_anothers_are_told_apart() {
+    let setting = Setting::new("direct_filestore");
+    let absent = with_filestore(&setting, Some(&setting.folder.path().join("nowhere")));
+    assert_eq!(codes(&setting.sources().test(&absent).await), [ProblemCode::FilestoreMissing]);
+    assert_eq!(setting.open(&absent, BackupFormat::Zip).await.err().unwrap().code, FailureCode::Source);
+    setting.read(&absent, BackupFormat::Dump).await.expect("a dump needs no filestore");
+
+    let parent = with_filestore(&setting, setting.database.filestore.parent());
+    let report = setting.sources().test(&parent).await;
+    assert_eq!(codes(&report), [ProblemCode::FilestoreMissing]);
+    assert!(report.problems[0].message.contains("not this database's filestore"));
+
+    let unset = with_filestore(&setting, None);
+    let report = setting.sources().test(&unset).await;
+    assert_eq!(codes(&report), [ProblemCode::FilestoreNotSet]);
+    assert!(report.is_usable());
+    let attachments = setting.read(&unset, BackupFormat::Zip).await.unwrap().facts.attachments.unwrap();
+    assert_eq!(attachments.missing_count(), attachments.expected);
+    assert!(attachments.expected > 0);
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_odoos_is_refused() {
+    let setting = Setting::new("direct_foreign");
+    let foreign = Source::Postgres {
+        url: Secret::new(Cluster::shared().url()),
+        database: DatabaseName::parse("postgres").unwrap(),
+        filestore: None,
+        addons: Vec::new(),
+    };
+    assert_eq!(codes(&setting.sources().test(&foreign).await), [ProblemCode::NotAnOdooDatabase]);
+    assert_eq!(setting.open(&foreign, BackupFormat::Zip).await.err().unwrap().code, FailureCode::Source);
+}
+
+#[tokio::test]
+async fn a_user_who_may_not_read_all_tables_is_told_so() {
+    let setting = Setting::new("direct_privilege");
+    let (cluster, name) = (Cluster::shared(), &setting.database.name);
+    let role = format!("CREATE ROLE reader_of_some LOGIN PASSWORD '{}'", cluster.password());
+    cluster.sql_as("postgres", "postgres", &role).unwrap();
+    cluster.sql(name, "GRANT SELECT ON ir_module_module, ir_attachment TO reader_of_some").unwrap();
+    let url = format!("postgres://reader_of_some:{}@127.0.0.1:{}/", cluster.password(), cluster.port());
+    let source = with_url(&setting, &url);
+    let report = setting.sources().test(&source).await;
+    assert_eq!(report.problems[0].code, ProblemCode::InsufficientPrivilege);
+    let failure = setting.read(&source, BackupFormat::Dump).await.err().unwrap();
+    assert_eq!(failure.code, FailureCode::PgDump);
+    assert!(failure.message.contains("use its owner"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn without_a_pg_dump_or_with_one_that_is_too_old_the_backup_says_what_to_install() {
+    let mut setting = Setting::new("direct_no_tools");
+    let mut old = Setting::new("direct_old_tools");
+    setting.settings.tools = PgTools::in_folders(&[]);
+    old.use_program("#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6.24'\n");
+    for (setting, words) in [(&setting, "no pg_dump is installed"), (&old, "the newest pg_dump here is 9.6.24")] {
+        let report = setting.sources().test(&setting.direct()).await;
+        assert_eq!(codes(&report), [ProblemCode::NoMatchingPgDump]);
+        assert!(report.problems[0].message.contains(words), "{}", report.problems[0].message);
+        let failure = setting.open(&setting.direct(), BackupFormat::Zip).await.err().unwrap();
+        assert_eq!(failure.code, FailureCode::PgDump);
+        assert!(failure.message.contains("Install PostgreSQL's client programs"));
+    }
+}
+
+#[tokio::test]
+async fn a_pg_dump_that_fails_is_killed_or_lies_never_makes_a_backup() {
+    let mut setting = Setting::new("direct_failing");
+    let cases = [
+        ("echo 'pg_dump: error: disk on fire' >&2; exit 1", "exit status 1", "disk on fire"),
+        ("$REAL \"$@\" | head -c 200000; echo 'half way' >&2; exit 1", "exit status 1", "half way"),
+        ("$REAL \"$@\" | head -c 200000; kill -9 $$", "killed by signal 9", "memory"),
+        ("exit 0", "not complete", ""),
+    ];
+    for (body, what, more) in cases {
+        setting.fake_pg_dump(body);
+        for format in [BackupFormat::Zip, BackupFormat::Dump] {
+            let failure = setting.read(&setting.direct(), format).await.err().expect(body);
+            assert_eq!(failure.code, FailureCode::PgDump, "{body}");
+            assert!(failure.message.contains(what) && failure.message.contains(more), "{}", failure.message);
+        }
+    }
+    setting.fake_pg_dump("$REAL \"$@\" | head -c 200000");
+    let failure = setting.read(&setting.direct(), BackupFormat::Zip).await.err().unwrap();
+    assert!(failure.message.contains("not complete"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn a_pg_dump_that_vanished_after_the_check_fails_the_backup() {
+    let mut setting = Setting::new("direct_vanished_tool");
+    setting.fake_pg_dump("exit 0");
+    let opened = setting.open(&setting.direct(), BackupFormat::Zip).await.unwrap();
+    fs::remove_file(setting.folder.path().join("tools/pg_dump")).unwrap();
+    let failure = read(opened).await.err().unwrap();
+    assert_eq!(failure.code, FailureCode::PgDump);
+    assert!(failure.message.contains("could not be started"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn the_password_is_not_among_the_arguments_of_pg_dump() {
+    let mut setting = Setting::new("direct_arguments");
+    let seen = setting.folder.path().join("arguments");
+    setting.fake_pg_dump(&format!("echo \"$@\" > {}; exec $REAL \"$@\"", seen.display()));
+    setting.read(&setting.direct(), BackupFormat::Zip).await.unwrap();
+    let arguments = fs::read_to_string(seen).unwrap();
+    assert!(arguments.contains("--snapshot=") && !arguments.contains(Cluster::shared().password()), "{arguments}");
+}
+
+#[tokio::test]
+async fn a_silent_pg_dump_is_stopped_after_the_set_time_with_all_that_it_started() {
+    let mut setting = Setting::new("direct_stalled");
+    setting.settings.timeouts.stall = Duration::from_millis(300);
+    let pid = setting.folder.path().join("pid");
+    setting.fake_pg_dump(&format!("echo begun; sleep 600 & echo $! > {}; wait", pid.display()));
+    let failure = setting.read(&setting.direct(), BackupFormat::Zip).await.err().unwrap();
+    assert_eq!(failure.code, FailureCode::Stalled);
+    assert!(failure.message.contains("lock"), "{}", failure.message);
+    assert_ends(fs::read_to_string(pid).unwrap().trim());
+}
+
+#[tokio::test]
+async fn cancelling_ends_pg_dump_and_what_it_started() {
+    let mut setting = Setting::new("direct_cancelled");
+    let pid = setting.folder.path().join("pid");
+    setting.fake_pg_dump(&format!("sleep 600 & echo $! > {}; echo begun; wait", pid.display()));
+    let cancel = CancellationToken::new();
+    let opened =
+        setting.sources().open(&setting.direct(), BackupFormat::Zip, setting.progress(), cancel.clone()).await.unwrap();
+    let mut files = opened.content.files.into_iter();
+    let open = files.next().unwrap().open;
+    let error = tokio::task::spawn_blocking(move || {
+        let mut reader = open().unwrap();
+        let mut first = [0; 6];
+        reader.read_exact(&mut first).unwrap();
+        cancel.cancel();
+        reader.read_exact(&mut [0]).unwrap_err()
+    });
+    assert!(error.await.unwrap().to_string().contains("Cancelled"));
+    assert_eq!((opened.finish)().unwrap_err().code, FailureCode::Cancelled);
+    assert_ends(fs::read_to_string(pid).unwrap().trim());
+}
+
+#[tokio::test]
+async fn dropping_what_was_opened_ends_pg_dump() {
+    let mut setting = Setting::new("direct_dropped");
+    let pid = setting.folder.path().join("pid");
+    setting.fake_pg_dump(&format!("echo $$ > {}; echo begun; exec sleep 600", pid.display()));
+    let opened = setting.open(&setting.direct(), BackupFormat::Zip).await.unwrap();
+    let mut files = opened.content.files.into_iter();
+    let open = files.next().unwrap().open;
+    let reader = tokio::task::spawn_blocking(move || {
+        let mut reader = open().unwrap();
+        reader.read_exact(&mut [0; 6]).unwrap();
+        reader
+    });
+    let reader = reader.await.unwrap();
+    drop(opened.guard);
+    assert_ends(fs::read_to_string(pid).unwrap().trim());
+    drop(reader);
+}
+
+/// Waits until a process is gone, or dead and not yet buried.
+fn assert_ends(pid: &str) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let status = format!("/proc/{pid}/stat");
+    while fs::read_to_string(&status).is_ok_and(|stat| !stat.contains(") Z ")) {
+        assert!(Instant::now() < deadline, "process {pid} still runs");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
