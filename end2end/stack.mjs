@@ -44,10 +44,10 @@ async function startPanel(name, env) {
             HOLDFAST_LISTEN: "127.0.0.1:0",
             HOLDFAST_DATA: join(folder, `panel-${name}`),
             HOLDFAST_SITE: join(target, "site"),
-            DATABASE_URL: "",
+            DATABASE_URL: undefined,
             ...env,
         },
-        ready: (line) => line.match(/(http:\/\/127\.0\.0\.1:\d+\/setup\S*)/)?.[1],
+        ready: (line) => line.match(/(http:\/\/\S+\/set-up\/\S+)/)?.[1],
         log: join(logs, `panel-${name}.log`),
     });
     return { url: new URL(value).origin, setup_url: value, pid };

@@ -1,0 +1,69 @@
+// What every test has: a page that fails the test on any error in the browser, and waits until it is interactive.
+import { AxeBuilder } from "@axe-core/playwright";
+import { test as base, expect, type Page } from "@playwright/test";
+import { join } from "node:path";
+
+import { type Facts, facts } from "./facts.ts";
+
+/** Where the signed-in session of the panel "hydrated" is kept for the tests of this run. */
+export const SESSION = join(import.meta.dirname, "../test-results/session.json");
+
+interface Fixtures {
+    facts: Facts;
+    /** What the browser may complain about: a test that provokes an error adds a pattern. */
+    expectedErrors: RegExp[];
+    silentConsole: void;
+    /** Opens a page of the panel, and waits until it is interactive where there is JavaScript. */
+    open: (path: string) => Promise<void>;
+    /** Checks accessibility, colours included, in light and in dark. */
+    checkAccessibility: () => Promise<void>;
+}
+
+export const test = base.extend<Fixtures>({
+    facts: async ({}, use) => use(facts()),
+
+    baseURL: async ({ facts, javaScriptEnabled }, use) => use(facts.panels[javaScriptEnabled ? "hydrated" : "no-js"].url),
+
+    expectedErrors: async ({}, use) => use([]),
+
+    silentConsole: [
+        async ({ page, expectedErrors }, use) => {
+            const errors: string[] = [];
+            const note = (text: string) => {
+                if (!expectedErrors.some((pattern) => pattern.test(text))) errors.push(text);
+            };
+            page.on("console", (message) => {
+                if (message.type() === "error") note(`${message.text()} (${message.location().url})`);
+            });
+            page.on("pageerror", (error) => note(String(error)));
+            await use();
+            expect(errors, "errors in the browser's console").toEqual([]);
+        },
+        { auto: true },
+    ],
+
+    open: async ({ page, javaScriptEnabled }, use) =>
+        use(async (path) => {
+            await page.goto(path);
+            if (javaScriptEnabled) await hydrated(page);
+        }),
+
+    checkAccessibility: async ({ page }, use) =>
+        use(async () => {
+            for (const colorScheme of ["light", "dark"] as const) {
+                await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+                const { violations } = await new AxeBuilder({ page }).analyze();
+                const found = violations.flatMap(({ id, help, nodes }) =>
+                    nodes.map(({ target, failureSummary }) => `${id}: ${help}: ${target.join(" ")}: ${failureSummary}`),
+                );
+                expect(found, `accessibility of ${page.url()} in ${colorScheme}`).toEqual([]);
+            }
+        }),
+});
+
+/** Waits until the page's controls answer. */
+export async function hydrated(page: Page) {
+    await expect(page.locator("html[data-hydrated]")).toBeAttached();
+}
+
+export { expect };
