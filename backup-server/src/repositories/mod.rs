@@ -3,15 +3,41 @@
 //! All methods are asynchronous; what blocks runs on blocking threads. A repository is locked for reading by ingest and
 //! export, and exclusively by whatever removes or repairs.
 
+mod backend;
+mod checksums;
 mod content;
 mod errors;
+mod export;
+mod gate;
+mod guarded;
+mod home;
+mod ingest;
+mod kit;
+mod layout;
+mod ledger;
+mod maintain;
+mod seal;
+mod snapshots;
 
-use std::{ops::Range, path::Path, pin::Pin};
+use std::{
+    collections::HashMap,
+    ops::Range,
+    path::Path,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use backup_api::{Backup, BackupId, LinkCompression, RecoveryKit, RepositoryId};
 use bytes::Bytes;
 use futures::Stream;
+use tokio::sync::{RwLock, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
+
+use export::Plan;
+use gate::Gate;
+use home::Home;
+use ingest::Ingest;
 
 pub use content::{
     CUSTOM_DUMP, Content, ContentFile, FILESTORE, Finish, MANIFEST, NewBackup, OpenContent, PLAIN_DUMP, ReportProgress,
@@ -20,7 +46,9 @@ pub use errors::StorageError;
 
 /// The repositories below one data folder: `repositories/<uuid>` and their keys in `keys/<uuid>`. Cheap to clone.
 #[derive(Clone)]
-pub struct Repositories {}
+pub struct Repositories {
+    inner: Arc<Inner>,
+}
 
 /// A file on its way out.
 pub struct Export {
@@ -55,7 +83,8 @@ pub struct Verified {
 impl Repositories {
     /// Opens the repositories below `data`, making the folders that are not there yet.
     pub fn open(data: &Path) -> Result<Self, StorageError> {
-        unimplemented!("{}", data.display())
+        let home = Home::open(data).map_err(|error| StorageError::io("opened", &error))?;
+        Ok(Self { inner: Arc::new(Inner { home, locks: Mutex::default() }) })
     }
 
     /// Stores a backup, whole or not at all. The repository is made when it is the first.
@@ -68,27 +97,95 @@ impl Repositories {
         progress: ReportProgress,
         cancel: CancellationToken,
     ) -> Result<Backup, StorageError> {
-        unimplemented!()
+        let gate = Arc::new(Gate::closed());
+        self.ingest_through(Ingest { repository, backup, content, finish, progress, cancel, gate }).await
+    }
+
+    async fn ingest_through(&self, ingest: Ingest) -> Result<Backup, StorageError> {
+        let repository = ingest.repository;
+        let lock = self.inner.lock_of(repository);
+        // Two backups at once would store twice what they have in common.
+        let turn = Arc::clone(&lock.turn).lock_owned().await;
+        self.make_if_absent(repository, &lock).await?;
+        let shared = Arc::clone(&lock.access).read_owned().await;
+        let inner = Arc::clone(&self.inner);
+        let made = blocking(move || {
+            let made = ingest.run(&inner.home);
+            drop(shared);
+            made
+        })
+        .await;
+        if made.is_err() {
+            self.prune_when_free(repository, &lock).await;
+        }
+        drop(turn);
+        made
+    }
+
+    async fn make_if_absent(&self, repository: RepositoryId, lock: &Lock) -> Result<(), StorageError> {
+        if self.inner.home.exists(repository)? {
+            return Ok(());
+        }
+        let alone = Arc::clone(&lock.access).write_owned().await;
+        let inner = Arc::clone(&self.inner);
+        blocking(move || {
+            let made = inner.home.create_repository(repository);
+            drop(alone);
+            made
+        })
+        .await
+    }
+
+    /// Frees what a failed or deleted backup left: at once, or after the downloads that run at the moment.
+    async fn prune_when_free(&self, repository: RepositoryId, lock: &Lock) {
+        let repositories = self.clone();
+        let prune = async move {
+            if let Err(error) = repositories.prune(repository).await {
+                tracing::warn!(repository.id = %repository, error = %error, "Could not prune {repository}: {error}");
+            }
+        };
+        if lock.access.try_write().is_ok() {
+            prune.await;
+        } else {
+            tokio::spawn(prune);
+        }
     }
 
     /// The backups of a repository, the newest first; none when there is no repository yet.
     pub async fn list(&self, repository: RepositoryId) -> Result<Vec<Backup>, StorageError> {
-        unimplemented!()
+        if !self.inner.home.exists(repository)? {
+            return Ok(Vec::new());
+        }
+        let mut backups: Vec<_> = self
+            .shared(repository, move |home| snapshots::all(&home.open_repository(repository, &Arc::default())?))
+            .await?
+            .into_iter()
+            .map(|stored| stored.backup)
+            .collect();
+        backups.sort_by(|a, b| b.created_at.cmp(&a.created_at).then(b.id.cmp(&a.id)));
+        Ok(backups)
     }
 
     /// One backup.
     pub async fn get(&self, repository: RepositoryId, backup: BackupId) -> Result<Backup, StorageError> {
-        unimplemented!()
+        self.shared(repository, move |home| {
+            snapshots::find(&home.open_repository(repository, &Arc::default())?, backup)
+        })
+        .await
+        .map(|stored| stored.backup)
     }
 
-    /// Forgets a backup. Its space is freed by [`Self::prune`].
+    /// Forgets a backup and frees what no other needs: at once, or after the downloads that run at the moment.
     pub async fn delete(&self, repository: RepositoryId, backup: BackupId) -> Result<(), StorageError> {
-        unimplemented!()
+        self.alone(repository, move |home| maintain::forget(home, repository, backup)).await?;
+        let lock = self.inner.lock_of(repository);
+        self.prune_when_free(repository, &lock).await;
+        Ok(())
     }
 
     /// Frees what no backup needs.
     pub async fn prune(&self, repository: RepositoryId) -> Result<(), StorageError> {
-        unimplemented!()
+        self.alone(repository, move |home| maintain::prune(home, repository)).await
     }
 
     /// Reads a backup as the file that a download gives. `range` counts in bytes of that file, its end excluded; it is
@@ -100,31 +197,121 @@ impl Repositories {
         compression: LinkCompression,
         range: Option<Range<u64>>,
     ) -> Result<Export, StorageError> {
-        unimplemented!()
+        let lock = self.inner.lock_of(repository);
+        let shared = Arc::clone(&lock.access).read_owned().await;
+        let inner = Arc::clone(&self.inner);
+        let plan = blocking(move || {
+            let repo = inner.home.open_repository(repository, &Arc::default())?;
+            let stored = snapshots::find(&repo, backup)?;
+            let repo = repo.to_indexed().map_err(|error| StorageError::library("read", &*error))?;
+            Plan::new(repo, &stored.snapshot, stored.backup, compression, range)
+        })
+        .await?;
+        let (length, total, backup) = (plan.length(), plan.total(), plan.backup().clone());
+        let (to, from) = mpsc::channel(export::QUEUE);
+        tokio::task::spawn_blocking(move || {
+            plan.run(to);
+            drop(shared);
+        });
+        Ok(Export { bytes: Box::pin(ReceiverStream::new(from)), length, total, backup })
     }
 
     /// How to read a repository with the stock `restic` program.
     pub async fn recovery_kit(&self, repository: RepositoryId) -> Result<RecoveryKit, StorageError> {
-        unimplemented!()
+        self.shared(repository, move |home| {
+            if !home.exists(repository)? {
+                return Err(StorageError::NoSuchRepository(repository));
+            }
+            Ok(kit::recovery_kit(repository, &home.folder(repository), home.keys(repository)?.rescue_password))
+        })
+        .await
     }
 
     /// Reads all of a repository and compares its checksums.
     pub async fn verify(&self, repository: RepositoryId) -> Result<Verified, StorageError> {
-        unimplemented!()
+        self.shared(repository, move |home| maintain::verify(home, repository)).await
     }
 
     /// Puts in order what a crash left; to be called once, before anything else.
     pub async fn sweep(&self) -> Result<Swept, StorageError> {
-        unimplemented!()
+        let inner = Arc::clone(&self.inner);
+        blocking(move || maintain::sweep(&inner.home)).await
     }
 
     /// Bytes that all repositories use on disk.
     pub async fn bytes_used(&self) -> Result<u64, StorageError> {
-        unimplemented!()
+        let inner = Arc::clone(&self.inner);
+        blocking(move || {
+            maintain::bytes_below(inner.home.repositories()).map_err(|error| StorageError::io("read", &error))
+        })
+        .await
     }
 
     /// How many repositories there are.
     pub async fn count(&self) -> Result<u64, StorageError> {
-        unimplemented!()
+        let inner = Arc::clone(&self.inner);
+        blocking(move || inner.home.all().map(|all| all.len() as u64)).await
     }
+
+    /// Works on a repository while others may read and write it.
+    async fn shared<T: Send + 'static>(
+        &self,
+        repository: RepositoryId,
+        work: impl FnOnce(&Home) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let shared = Arc::clone(&self.inner.lock_of(repository).access).read_owned().await;
+        let inner = Arc::clone(&self.inner);
+        blocking(move || {
+            let done = work(&inner.home);
+            drop(shared);
+            done
+        })
+        .await
+    }
+
+    /// Works on a repository while nobody else does.
+    async fn alone<T: Send + 'static>(
+        &self,
+        repository: RepositoryId,
+        work: impl FnOnce(&Home) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let alone = Arc::clone(&self.inner.lock_of(repository).access).write_owned().await;
+        let inner = Arc::clone(&self.inner);
+        blocking(move || {
+            let done = work(&inner.home);
+            drop(alone);
+            done
+        })
+        .await
+    }
+}
+
+struct Inner {
+    home: Home,
+    locks: Mutex<HashMap<RepositoryId, Arc<Lock>>>,
+}
+
+/// The storage library itself locks nothing.
+#[derive(Default)]
+struct Lock {
+    /// Shared by whatever reads or adds, exclusive for whatever removes or repairs.
+    access: Arc<RwLock<()>>,
+    /// Held by the one backup that is being made.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Inner {
+    fn lock_of(&self, repository: RepositoryId) -> Arc<Lock> {
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(locks.entry(repository).or_default())
+    }
+}
+
+/// Runs what blocks on a thread where it may.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StorageError> + Send + 'static,
+) -> Result<T, StorageError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(StorageError::Internal(format!("work on a repository ended abruptly: {error}"))))
 }

@@ -1,0 +1,278 @@
+//! Reads a backup as the file that a download gives: an ordinary Odoo zip, or the dump.
+//!
+//! A blocking thread reads and packs; the receiver takes pieces from a short queue. When the receiver is gone the
+//! thread stops at the next piece.
+
+use std::{
+    io::{self, Write},
+    ops::Range,
+};
+
+use backup_api::{Backup, BackupFormat, LinkCompression};
+use bytes::Bytes;
+use flate2::{Compression, write::DeflateEncoder};
+use rustic_core::{
+    IndexedFullStatus, Repository,
+    repofile::{Node, SnapshotFile},
+};
+use tokio::sync::mpsc::Sender;
+
+use super::{
+    checksums::CHECKSUMS,
+    errors::StorageError,
+    ingest::dump_name,
+    layout::{Packing, ZipEntry, end_records, rank, stored_length},
+    snapshots,
+};
+
+type Indexed = Repository<IndexedFullStatus>;
+
+/// Bytes of a piece on its way to the receiver.
+const PIECE: usize = 128 * 1024;
+/// Pieces that wait for the receiver.
+pub(super) const QUEUE: usize = 8;
+/// Quick, and not far from the best.
+const DEFLATE_LEVEL: u32 = 3;
+
+/// A file of the backup.
+struct Part {
+    name: String,
+    node: Node,
+    size: u64,
+    crc: u32,
+}
+
+/// An export, ready to be read.
+pub(super) struct Plan {
+    repo: Indexed,
+    backup: Backup,
+    parts: Vec<Part>,
+    packing: Packing,
+    range: Range<u64>,
+}
+
+impl Plan {
+    /// Finds the files and their places. Blocks.
+    pub(super) fn new(
+        repo: Indexed,
+        snapshot: &SnapshotFile,
+        backup: Backup,
+        compression: LinkCompression,
+        range: Option<Range<u64>>,
+    ) -> Result<Self, StorageError> {
+        let parts = match backup.format {
+            BackupFormat::Dump => vec![dump(&repo, snapshot)?],
+            BackupFormat::Zip => zip_parts(&repo, snapshot)?,
+        };
+        let packing = match (backup.format, compression) {
+            (BackupFormat::Zip, LinkCompression::Deflated) => Packing::Deflated,
+            _ => Packing::Stored,
+        };
+        let total = total(&parts, backup.format);
+        if total != backup.size_bytes {
+            return Err(StorageError::Damaged(format!(
+                "backup {} has {total} bytes, not {}",
+                backup.id, backup.size_bytes
+            )));
+        }
+        let range = match (packing, range) {
+            (Packing::Stored, Some(range)) if range.start > range.end || range.end > total => {
+                return Err(StorageError::OutOfRange(total));
+            }
+            (Packing::Stored, Some(range)) => range,
+            (Packing::Stored, None) => 0..total,
+            (Packing::Deflated, _) => 0..u64::MAX,
+        };
+        Ok(Self { repo, backup, parts, packing, range })
+    }
+
+    /// Bytes of the whole file, where known.
+    pub(super) fn total(&self) -> Option<u64> {
+        (self.packing == Packing::Stored).then_some(self.backup.size_bytes)
+    }
+
+    /// Bytes that will be sent, where known.
+    pub(super) fn length(&self) -> Option<u64> {
+        (self.packing == Packing::Stored).then_some(self.range.end - self.range.start)
+    }
+
+    pub(super) fn backup(&self) -> &Backup {
+        &self.backup
+    }
+
+    /// Reads everything and sends it. Blocks; stops when the receiver is gone.
+    pub(super) fn run(self, to: Sender<io::Result<Bytes>>) {
+        let mut outlet = Outlet { to, piece: Vec::with_capacity(PIECE), at: 0, range: self.range.clone() };
+        let done = match self.backup.format {
+            BackupFormat::Dump => self.parts.iter().try_for_each(|part| copy(&self.repo, part, &mut outlet)),
+            BackupFormat::Zip => self.zip(&mut outlet),
+        };
+        let done = done.and_then(|()| outlet.flush());
+        match done {
+            Ok(()) => {}
+            Err(_) if outlet.to.is_closed() => tracing::info!(backup.id = %self.backup.id, "A download was broken off"),
+            Err(error) => {
+                tracing::error!(backup.id = %self.backup.id, error = %error, "A download failed: {error}");
+                // The receiver must not take what it has for the whole.
+                let _ = outlet.to.blocking_send(Err(error));
+            }
+        }
+    }
+
+    fn zip(&self, outlet: &mut Outlet) -> io::Result<()> {
+        let made = self.backup.created_at;
+        let mut entries: Vec<ZipEntry<'_>> = Vec::with_capacity(self.parts.len());
+        for part in &self.parts {
+            if outlet.is_done() {
+                return Ok(());
+            }
+            let packing = if self.packing == Packing::Deflated && compresses(&self.repo, part) {
+                Packing::Deflated
+            } else {
+                Packing::Stored
+            };
+            let (name, size, crc, offset) = (part.name.as_str(), part.size, part.crc, outlet.at);
+            let mut entry = ZipEntry { name, size, packed: size, crc, offset, packing };
+            outlet.write_all(&entry.local_header(made))?;
+            match packing {
+                Packing::Stored => copy(&self.repo, part, outlet)?,
+                Packing::Deflated => {
+                    let start = outlet.at;
+                    let mut packer = DeflateEncoder::new(&mut *outlet, Compression::new(DEFLATE_LEVEL));
+                    self.repo.dump(&part.node, &mut packer).map_err(unread)?;
+                    packer.finish()?;
+                    entry.packed = outlet.at - start;
+                    outlet.write_all(&entry.descriptor())?;
+                }
+            }
+            entries.push(entry);
+        }
+        let start = outlet.at;
+        for entry in &entries {
+            outlet.write_all(&entry.central_header(made))?;
+        }
+        outlet.write_all(&end_records(entries.len() as u64, start, outlet.at - start))
+    }
+}
+
+fn dump(repo: &Indexed, snapshot: &SnapshotFile) -> Result<Part, StorageError> {
+    let name = dump_name(BackupFormat::Dump);
+    let node =
+        repo.node_from_snapshot_and_path(snapshot, name).map_err(|error| StorageError::library("read", &*error))?;
+    let size = snapshots::stored_size(repo, &node)?;
+    Ok(Part { name: name.to_owned(), node, size, crc: 0 })
+}
+
+fn zip_parts(repo: &Indexed, snapshot: &SnapshotFile) -> Result<Vec<Part>, StorageError> {
+    let sums = snapshots::checksums(repo, snapshot)?
+        .ok_or_else(|| StorageError::Damaged(format!("{CHECKSUMS} cannot be read")))?;
+    let mut parts = Vec::new();
+    for (name, node) in snapshots::files(repo, snapshot)? {
+        if name == CHECKSUMS {
+            continue;
+        }
+        let Some(crc) = sums.get(&name).copied() else {
+            return Err(StorageError::Damaged(format!("{CHECKSUMS} does not name “{name}”")));
+        };
+        parts.push(Part { size: snapshots::stored_size(repo, &node)?, name, node, crc });
+    }
+    parts.sort_by_key(|part| rank(&part.name));
+    Ok(parts)
+}
+
+fn total(parts: &[Part], format: BackupFormat) -> u64 {
+    match format {
+        BackupFormat::Dump => parts.iter().map(|part| part.size).sum(),
+        BackupFormat::Zip => stored_length(parts.iter().map(|part| (part.name.as_str(), part.size))),
+    }
+}
+
+/// Whether the repository could compress it, so that the zip can.
+fn compresses(repo: &Indexed, part: &Part) -> bool {
+    let packed: u64 = part
+        .node
+        .content
+        .iter()
+        .flatten()
+        .filter_map(|piece| repo.get_index_entry(piece).ok())
+        .map(|entry| u64::from(entry.location.length))
+        .sum();
+    packed < part.size - part.size / 20
+}
+
+fn unread(error: Box<rustic_core::RusticError>) -> io::Error {
+    io::Error::other(error.display_log())
+}
+
+/// Sends a file's bytes; those before or behind the range are not even read.
+fn copy(repo: &Indexed, part: &Part, outlet: &mut Outlet) -> io::Result<()> {
+    let (start, end) = (outlet.at, outlet.at + part.size);
+    let wanted = outlet.range.start.max(start)..outlet.range.end.min(end);
+    if wanted.is_empty() {
+        outlet.at = end;
+        return Ok(());
+    }
+    let mut node = part.node.clone();
+    let mut at = start;
+    let mut first = None;
+    let mut pieces = Vec::new();
+    for piece in part.node.content.iter().flatten() {
+        let behind = at + u64::from(repo.get_index_entry(piece).map_err(unread)?.data_length());
+        if at < wanted.end && behind > wanted.start {
+            first.get_or_insert(at);
+            pieces.push(*piece);
+        }
+        at = behind;
+    }
+    node.content = Some(pieces);
+    outlet.at = first.unwrap_or(start);
+    repo.dump(&node, outlet).map_err(unread)?;
+    outlet.at = outlet.at.max(end);
+    Ok(())
+}
+
+/// Sends what lies in the range, in pieces.
+struct Outlet {
+    to: Sender<io::Result<Bytes>>,
+    piece: Vec<u8>,
+    /// Where in the file the next byte belongs.
+    at: u64,
+    range: Range<u64>,
+}
+
+impl Outlet {
+    fn is_done(&self) -> bool {
+        self.at >= self.range.end
+    }
+
+    fn send(&mut self) -> io::Result<()> {
+        let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE));
+        self.to.blocking_send(Ok(piece.into())).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+impl Write for Outlet {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let (start, end) = (self.at, self.at + bytes.len() as u64);
+        self.at = end;
+        let wanted = self.range.start.max(start)..self.range.end.min(end);
+        if wanted.is_empty() {
+            return Ok(bytes.len());
+        }
+        let inside = |at: u64| usize::try_from(at - start).map_err(io::Error::other);
+        let mut left = &bytes[inside(wanted.start)?..inside(wanted.end)?];
+        while !left.is_empty() {
+            let (now, later) = left.split_at(left.len().min(PIECE - self.piece.len()));
+            self.piece.extend_from_slice(now);
+            left = later;
+            if self.piece.len() == PIECE {
+                self.send()?;
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.piece.is_empty() { Ok(()) } else { self.send() }
+    }
+}

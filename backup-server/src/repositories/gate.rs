@@ -1,0 +1,88 @@
+//! Stands between the storage library and the repository while a backup is made.
+//!
+//! The library only logs an error of a reader, leaves the file out and writes its snapshot all the same. So its own
+//! snapshots never pass: the one snapshot of a backup is written after everything was compared, through an open gate.
+
+use std::{
+    io,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use rustic_core::{ErrorKind, RusticError, RusticResult};
+
+use super::errors::StorageError;
+
+/// Whether snapshots may be written, what went wrong first, and how much was written.
+#[derive(Debug, Default)]
+pub(super) struct Gate {
+    closed: AtomicBool,
+    failed: AtomicBool,
+    failure: Mutex<Option<StorageError>>,
+    written: AtomicU64,
+    room: Option<AtomicU64>,
+}
+
+impl Gate {
+    /// For a backup: the library's snapshot files are dropped without a word until [`Self::open`].
+    pub(super) fn closed() -> Self {
+        Self { closed: AtomicBool::new(true), ..Self::default() }
+    }
+
+    /// A disk with so much room, to be seen full in a test.
+    #[cfg(test)]
+    pub(super) fn closed_with_room(bytes: u64) -> Self {
+        Self { room: Some(AtomicU64::new(bytes)), ..Self::closed() }
+    }
+
+    /// Lets snapshots pass, unless something failed.
+    pub(super) fn open(&self) {
+        self.closed.store(false, Ordering::SeqCst);
+    }
+
+    /// Remembers the first failure; from now on no snapshot passes.
+    pub(super) fn fail(&self, failure: StorageError) {
+        self.failed.store(true, Ordering::SeqCst);
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
+    }
+
+    /// Whether something failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::SeqCst)
+    }
+
+    /// The first failure, as an error.
+    pub(super) fn check(&self) -> Result<(), StorageError> {
+        if !self.has_failed() {
+            return Ok(());
+        }
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Err(failure.unwrap_or_else(|| StorageError::Internal("a failure was reported twice".to_owned())))
+    }
+
+    /// Whether a snapshot file is written (or dropped); an error when something failed.
+    pub(super) fn lets_snapshots_pass(&self) -> RusticResult<bool> {
+        if self.has_failed() {
+            return Err(RusticError::new(ErrorKind::Repository, "the backup failed; its snapshot is not written"));
+        }
+        Ok(!self.closed.load(Ordering::SeqCst))
+    }
+
+    /// Counts bytes about to be written.
+    pub(super) fn claim(&self, bytes: u64) -> io::Result<()> {
+        if let Some(room) = &self.room
+            && room.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(bytes)).is_err()
+        {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.written.fetch_add(bytes, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Bytes written so far.
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::SeqCst)
+    }
+}

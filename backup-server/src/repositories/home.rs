@@ -1,0 +1,162 @@
+//! The data folder: `repositories/<uuid>` in restic's format, and `keys/<uuid>` with what opens each of them.
+
+use std::{
+    fs::{self, DirBuilder, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use backup_api::{RepositoryId, Secret};
+use bytesize::ByteSize;
+use rustic_core::{
+    ConfigOptions, Credentials, FileType, KeyOptions, OpenStatus, Repository, RepositoryBackends, RepositoryOptions,
+    WriteBackend, repofile::MasterKey,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    backend::{LocalBackend, sync_folder},
+    errors::StorageError,
+    gate::Gate,
+    seal,
+};
+
+/// A repository that is being made is named so until it is whole.
+pub(super) const UNBORN: &str = ".new-";
+
+/// What opens a repository.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Keys {
+    /// Opens it without scrypt, which costs time and memory.
+    pub(super) master: MasterKey,
+    /// Opens it with stock `restic`.
+    pub(super) rescue_password: Secret,
+}
+
+/// The folders below the data folder.
+pub(super) struct Home {
+    repositories: PathBuf,
+    keys: PathBuf,
+}
+
+impl Home {
+    pub(super) fn open(data: &Path) -> io::Result<Self> {
+        let home = Self { repositories: data.join("repositories"), keys: data.join("keys") };
+        let mut builder = DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        builder.create(&home.repositories)?;
+        builder.create(&home.keys)?;
+        Ok(home)
+    }
+
+    pub(super) fn folder(&self, id: RepositoryId) -> PathBuf {
+        self.repositories.join(id.to_string())
+    }
+
+    pub(super) fn repositories(&self) -> &Path {
+        &self.repositories
+    }
+
+    pub(super) fn exists(&self, id: RepositoryId) -> Result<bool, StorageError> {
+        self.folder(id).try_exists().map_err(|error| StorageError::io("read", &error))
+    }
+
+    /// The repositories there are, in no order.
+    pub(super) fn all(&self) -> Result<Vec<RepositoryId>, StorageError> {
+        let unreadable = |error: io::Error| StorageError::io("read", &error);
+        let mut all: Vec<RepositoryId> = Vec::new();
+        for folder in fs::read_dir(&self.repositories).map_err(unreadable)? {
+            let name = folder.map_err(unreadable)?.file_name();
+            all.extend(name.to_str().and_then(|name| name.parse::<RepositoryId>().ok()));
+        }
+        Ok(all)
+    }
+
+    pub(super) fn keys(&self, id: RepositoryId) -> Result<Keys, StorageError> {
+        let path = self.keys.join(id.to_string());
+        let json = fs::read(&path).map_err(|error| StorageError::io("opened with its key", &error))?;
+        serde_json::from_slice(&json)
+            .map_err(|_| StorageError::Damaged(format!("its key file {} cannot be read", path.display())))
+    }
+
+    /// Opens a repository. Every backup opens it anew: a handle does not see what it wrote itself.
+    pub(super) fn open_repository(
+        &self,
+        id: RepositoryId,
+        gate: &Arc<Gate>,
+    ) -> Result<Repository<OpenStatus>, StorageError> {
+        if !self.exists(id)? {
+            return Err(StorageError::NoSuchRepository(id));
+        }
+        let keys = self.keys(id)?;
+        handle(self.folder(id), gate)?.open(&Credentials::Masterkey(keys.master)).map_err(|error| unopened(&error))
+    }
+
+    /// The backend alone, for the few files that the library does not write.
+    pub(super) fn backend(&self, id: RepositoryId, gate: &Arc<Gate>) -> LocalBackend {
+        LocalBackend::new(self.folder(id), Arc::clone(gate))
+    }
+
+    /// Makes a repository, wholly or not at all. Its key is on disk before anything needs it.
+    pub(super) fn create_repository(&self, id: RepositoryId) -> Result<(), StorageError> {
+        let unwritten = |error: io::Error| StorageError::io("made", &error);
+        let unborn = self.repositories.join(format!("{UNBORN}{id}"));
+        match fs::remove_dir_all(&unborn) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unwritten(error)),
+            _ => {}
+        }
+        let keys = self.keys_for_new(id)?;
+        let gate = Arc::new(Gate::default());
+        handle(unborn.clone(), &gate)?
+            .init(&Credentials::Masterkey(keys.master.clone()), &KeyOptions::default(), &shape())
+            .map_err(|error| unopened(&error))?;
+        let key = seal::key_file(&keys.master, keys.rescue_password.reveal())?;
+        LocalBackend::new(unborn.clone(), gate)
+            .write_bytes(FileType::Key, &key.id, false, key.bytes.into())
+            .map_err(|error| StorageError::library("made", &error))?;
+        fs::rename(&unborn, self.folder(id)).and_then(|()| sync_folder(&self.repositories)).map_err(unwritten)
+    }
+
+    /// Keys that are there already are kept: the repository may lie on a disk that is not mounted at the moment.
+    fn keys_for_new(&self, id: RepositoryId) -> Result<Keys, StorageError> {
+        let unwritten = |error: io::Error| StorageError::io("made", &error);
+        if self.keys.join(id.to_string()).try_exists().map_err(unwritten)? {
+            return self.keys(id);
+        }
+        let keys = Keys { master: MasterKey::new(), rescue_password: Secret::new(seal::random_password()?) };
+        self.write_keys(id, &keys).map_err(unwritten)?;
+        Ok(keys)
+    }
+
+    fn write_keys(&self, id: RepositoryId, keys: &Keys) -> io::Result<()> {
+        let unfinished = self.keys.join(format!("{UNBORN}{id}"));
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        file.write_all(&serde_json::to_vec_pretty(keys)?)?;
+        file.sync_all()?;
+        fs::rename(&unfinished, self.keys.join(id.to_string()))?;
+        sync_folder(&self.keys)
+    }
+}
+
+fn handle(folder: PathBuf, gate: &Arc<Gate>) -> Result<Repository<()>, StorageError> {
+    let backend = LocalBackend::new(folder, Arc::clone(gate));
+    Repository::new(&RepositoryOptions::default().no_cache(true), &RepositoryBackends::new(Arc::new(backend), None))
+        .map_err(|error| unopened(&error))
+}
+
+fn unopened(error: &rustic_core::RusticError) -> StorageError {
+    StorageError::library("opened", error)
+}
+
+/// Small chunks: a day's changes cost little, and a random read is quick. Packs stay small, so that memory does.
+fn shape() -> ConfigOptions {
+    ConfigOptions::default()
+        .set_chunk_size(ByteSize::kib(64))
+        .set_chunk_min_size(ByteSize::kib(32))
+        .set_chunk_max_size(ByteSize::kib(512))
+        .set_datapack_size(ByteSize::mib(16))
+        .set_datapack_size_limit(ByteSize::mib(32))
+        .set_extra_verify(true)
+}

@@ -1,0 +1,139 @@
+//! Keeps repositories small and sound: forget, prune, verify, and put in order what a crash left.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use backup_api::{BackupId, RepositoryId};
+use rustic_core::{
+    CheckOptions, FileType, LimitOption, OpenStatus, PruneOptions, RepairIndexOptions, Repository, RusticError,
+    repofile::{IndexFile, IndexId},
+};
+
+use super::{
+    Swept, Verified,
+    backend::{self, UNFINISHED},
+    errors::StorageError,
+    gate::Gate,
+    home::{Home, UNBORN},
+    snapshots,
+};
+
+fn open(home: &Home, id: RepositoryId) -> Result<Repository<OpenStatus>, StorageError> {
+    home.open_repository(id, &Arc::new(Gate::default()))
+}
+
+fn not_done(error: Box<RusticError>) -> StorageError {
+    StorageError::library("put in order", &*error)
+}
+
+/// Forgets a backup; needs the repository for itself.
+pub(super) fn forget(home: &Home, id: RepositoryId, backup: BackupId) -> Result<(), StorageError> {
+    let repo = open(home, id)?;
+    let stored = snapshots::find(&repo, backup)?;
+    repo.delete_snapshots(&[stored.snapshot.id]).map_err(|error| StorageError::library("written", &*error))
+}
+
+/// Frees what no backup needs; needs the repository for itself.
+///
+/// Packs that a failed backup left are in no index, and pruning alone passes over them: the index is repaired first.
+pub(super) fn prune(home: &Home, id: RepositoryId) -> Result<(), StorageError> {
+    let repo = open(home, id)?;
+    repo.repair_index(&RepairIndexOptions::default(), false).map_err(not_done)?;
+    let repo = open(home, id)?;
+    let mut options = PruneOptions::default().instant_delete(true).max_unused(LimitOption::Percentage(5));
+    options.max_repack = LimitOption::Percentage(20);
+    let plan = repo.prune_plan(&options).map_err(not_done)?;
+    repo.prune(&options, plan).map_err(not_done)
+}
+
+/// Reads everything and compares its checksums.
+pub(super) fn verify(home: &Home, id: RepositoryId) -> Result<Verified, StorageError> {
+    let repo = open(home, id)?;
+    let found = repo
+        .check(CheckOptions::default().read_data(true))
+        .map_err(|error| StorageError::library("verified", &*error))?;
+    let problems =
+        if found.is_ok().is_ok() { Vec::new() } else { found.0.iter().map(|(_, found)| found.to_string()).collect() };
+    Ok(Verified { problems })
+}
+
+/// Puts every repository in order. One that cannot be is reported, and does not keep the others from it.
+pub(super) fn sweep(home: &Home) -> Result<Swept, StorageError> {
+    let mut swept = Swept::default();
+    remove_unborn(home, &mut swept)?;
+    for id in home.all()? {
+        swept.repositories += 1;
+        if let Err(error) = sweep_one(home, id, &mut swept) {
+            tracing::error!(repository.id = %id, error = %error, "Could not put repository {id} in order: {error}");
+            swept.problems.push(format!("Repository {id}: {error}"));
+        }
+    }
+    Ok(swept)
+}
+
+fn remove_unborn(home: &Home, swept: &mut Swept) -> Result<(), StorageError> {
+    let failed = |error: io::Error| StorageError::io("put in order", &error);
+    for entry in fs::read_dir(home.repositories()).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.file_name().to_string_lossy().starts_with(UNBORN) {
+            fs::remove_dir_all(entry.path()).map_err(failed)?;
+            swept.files_removed += 1;
+        }
+    }
+    Ok(())
+}
+
+/// A repository that was left in order has nothing unfinished in it and is not touched further.
+fn sweep_one(home: &Home, id: RepositoryId, swept: &mut Swept) -> Result<(), StorageError> {
+    let folder = home.folder(id);
+    let unfinished = unfinished_files(&folder).map_err(|error| StorageError::io("put in order", &error))?;
+    for file in &unfinished {
+        fs::remove_file(file).map_err(|error| StorageError::io("put in order", &error))?;
+    }
+    let torn = remove_torn_indexes(home, id)?;
+    swept.files_removed += unfinished.len() as u64 + torn;
+    prune(home, id)
+}
+
+fn unfinished_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(folder.join(UNFINISHED)) {
+        Ok(files) => files.map(|file| Ok(file?.path())).collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// An index file that cannot be decrypted blocks everything, its own repair too. What it said is in the packs.
+fn remove_torn_indexes(home: &Home, id: RepositoryId) -> Result<u64, StorageError> {
+    let repo = open(home, id)?;
+    let failed = |error: io::Error| StorageError::io("put in order", &error);
+    let mut removed = 0;
+    for (index, _) in backend::list(&home.folder(id), FileType::Index).map_err(failed)? {
+        if let Err(error) = repo.get_file::<IndexFile>(&IndexId::from(index)) {
+            tracing::warn!(repository.id = %id, "Removed an index file that cannot be read: {}", error.display_log());
+            fs::remove_file(home.folder(id).join("index").join(index.to_hex().as_str())).map_err(failed)?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// Bytes of all files below a folder.
+pub(super) fn bytes_below(folder: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        bytes += match entry.metadata() {
+            Ok(_) if kind.is_dir() => bytes_below(&entry.path())?,
+            Ok(metadata) => metadata.len(),
+            // Pruned meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(bytes)
+}

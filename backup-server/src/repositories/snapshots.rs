@@ -1,0 +1,106 @@
+//! A backup's snapshot: how it is named and described, and how its files are found.
+
+use std::{collections::HashMap, path::Path};
+
+use backup_api::{Backup, BackupId};
+use rustic_core::{
+    IndexedFull, LsOptions, Open, Repository, RusticError, SnapshotOptions,
+    jiff::{Timestamp, tz::TimeZone},
+    repofile::{Node, SnapshotFile},
+};
+
+use super::{
+    checksums::{self, CHECKSUMS},
+    content::NewBackup,
+    errors::StorageError,
+};
+
+/// A backup, and the snapshot that is it.
+pub(super) struct Stored {
+    pub(super) backup: Backup,
+    pub(super) snapshot: SnapshotFile,
+}
+
+/// Opens the description of a snapshot that Holdfast made.
+const TAG: &str = "holdfast";
+
+fn unread(error: Box<RusticError>) -> StorageError {
+    StorageError::library("read", &*error)
+}
+
+/// All backups of a repository, in no order. Snapshots that someone else made are none.
+pub(super) fn all<S: Open>(repo: &Repository<S>) -> Result<Vec<Stored>, StorageError> {
+    let snapshots = repo.get_all_snapshots().map_err(unread)?;
+    Ok(snapshots
+        .into_iter()
+        .filter_map(|snapshot| {
+            let backup = serde_json::from_str(snapshot.description.as_deref()?).ok()?;
+            Some(Stored { backup, snapshot })
+        })
+        .collect())
+}
+
+/// One backup of a repository.
+pub(super) fn find<S: Open>(repo: &Repository<S>, id: BackupId) -> Result<Stored, StorageError> {
+    all(repo)?.into_iter().find(|stored| stored.backup.id == id).ok_or(StorageError::NoSuchBackup(id))
+}
+
+/// The snapshot of a backup to be made: label and a tag are the backup's UUID, the host is the database.
+pub(super) fn begin(backup: &NewBackup) -> Result<SnapshotFile, StorageError> {
+    let unnamed = |error: &dyn std::fmt::Display| StorageError::Internal(format!("no name for the snapshot: {error}"));
+    let time = Timestamp::from_second(backup.created_at.timestamp()).map_err(|error| unnamed(&error))?;
+    SnapshotOptions::default()
+        .label(backup.id.to_string())
+        .time(time.to_zoned(TimeZone::UTC))
+        .host(backup.database.to_string())
+        .add_tags(&format!("{TAG},{}", backup.id))
+        .and_then(|options| options.to_snapshot())
+        .map_err(|error| unnamed(&error))
+}
+
+/// Writes all that is known of a backup into its snapshot.
+pub(super) fn describe(snapshot: &mut SnapshotFile, backup: &Backup) -> Result<(), StorageError> {
+    let json = serde_json::to_string(backup)
+        .map_err(|error| StorageError::Internal(format!("a backup could not be described: {error}")))?;
+    snapshot.description = Some(json);
+    Ok(())
+}
+
+/// The files of a snapshot, sorted by path component.
+pub(super) fn files<S: IndexedFull>(
+    repo: &Repository<S>,
+    snapshot: &SnapshotFile,
+) -> Result<Vec<(String, Node)>, StorageError> {
+    let root = repo.node_from_snapshot_and_path(snapshot, "").map_err(unread)?;
+    let mut files = Vec::new();
+    for item in repo.ls(&root, &LsOptions::default()).map_err(unread)? {
+        let (path, node) = item.map_err(unread)?;
+        if node.is_file() {
+            let path = path.to_str().ok_or_else(|| StorageError::Damaged("a file's name is no text".to_owned()))?;
+            files.push((path.to_owned(), node));
+        }
+    }
+    Ok(files)
+}
+
+/// Bytes of a file's pieces, each of which the index knows.
+pub(super) fn stored_size<S: IndexedFull>(repo: &Repository<S>, node: &Node) -> Result<u64, StorageError> {
+    node.content
+        .iter()
+        .flatten()
+        .try_fold(0, |size, piece| Ok(size + u64::from(repo.get_index_entry(piece).map_err(unread)?.data_length())))
+}
+
+/// The table of checksums of a snapshot, if it has one.
+pub(super) fn checksums<S: IndexedFull>(
+    repo: &Repository<S>,
+    snapshot: &SnapshotFile,
+) -> Result<Option<HashMap<String, u32>>, StorageError> {
+    let root = repo.get_tree(&snapshot.tree).map_err(unread)?;
+    let Some(node) = root.nodes.iter().find(|node| Path::new(&*node.name()) == Path::new(CHECKSUMS)) else {
+        return Ok(None);
+    };
+    let mut table = Vec::new();
+    repo.dump(node, &mut table).map_err(unread)?;
+    Ok(checksums::read(&table))
+}
