@@ -1,17 +1,15 @@
 //! Odoo's own backup files: checks and reads what arrives, without trusting a name or a size in it.
 
+mod dump_tail;
 mod errors;
 mod manifest;
+mod names;
+mod odoo_zip;
 
-use std::path::Path;
-
-use backup_api::Progress;
-use tokio_util::sync::CancellationToken;
-
-use crate::repositories::Content;
-
+pub use dump_tail::DumpTail;
 pub use errors::ArchiveError;
 pub use manifest::Manifest;
+pub use odoo_zip::OdooZip;
 
 /// Bounds on what a zip may ask for.
 #[derive(Clone, Copy, Debug)]
@@ -24,33 +22,9 @@ pub struct Limits {
     pub ratio: u64,
 }
 
-/// An Odoo zip, every byte of which was checked.
-#[derive(Debug)]
-pub struct OdooZip {
-    /// `manifest.json`, when there is one that can be read.
-    pub manifest: Option<Manifest>,
-    /// Attachment files in it.
-    pub attachments: u64,
-    /// Their bytes.
-    pub attachment_bytes: u64,
-    /// Names that do not belong into an Odoo backup and are left out: the first 100.
-    pub ignored: Vec<String>,
-}
-
-impl OdooZip {
-    /// Reads all of the zip at `path` and checks it: end record, names, sizes, every CRC, the SHA-1 of every filestore
-    /// file, and that `dump.sql` is a whole `pg_dump`. Blocks.
-    pub fn check(
-        path: &Path,
-        limits: Limits,
-        progress: &dyn Fn(Progress),
-        cancel: &CancellationToken,
-    ) -> Result<Self, ArchiveError> {
-        unimplemented!()
-    }
-
-    /// Its files, to be ingested; the zip must stay where it is until then.
-    pub fn into_content(self) -> Content {
-        unimplemented!()
+impl Default for Limits {
+    /// Room for any real database, none for a bomb.
+    fn default() -> Self {
+        Self { entries: 5_000_000, bytes: 2_000_000_000_000, ratio: 250 }
     }
 }

@@ -4,7 +4,7 @@
 //! download can begin at once and at any byte. The format is the simple file verification of old, which `cksfv` and
 //! `rhash` check: one line for each file, its path, a space and eight hexadecimal digits.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt::Write};
 
 /// Its name; it sorts after everything else, since its content is known last.
 pub(super) const CHECKSUMS: &str = "zip-checksums.sfv";
@@ -17,7 +17,8 @@ pub(super) fn write(mut sums: Vec<(String, u32)>) -> Vec<u8> {
     let mut table = String::with_capacity(HEADING.len() + sums.len() * 64);
     table.push_str(HEADING);
     for (path, crc) in sums {
-        table.push_str(&format!("{path} {crc:08x}\n"));
+        // Writing to a text cannot fail.
+        let _ = writeln!(table, "{path} {crc:08x}");
     }
     table.into_bytes()
 }

@@ -3,6 +3,7 @@
 use std::{error::Error, io};
 
 use backup_api::{ApiError, BackupId, ErrorCode, Failure, FailureCode, RepositoryId};
+use rustic_core::RusticResult;
 
 /// Why a repository could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +84,7 @@ impl StorageError {
     }
 
     /// A failure of the storage library while `doing` something with the repository.
-    pub(crate) fn library(doing: &'static str, error: &(dyn Error + 'static)) -> Self {
+    fn library(doing: &'static str, error: &(dyn Error + 'static)) -> Self {
         let mut cause = Some(error);
         while let Some(error) = cause {
             if error.downcast_ref::<io::Error>().is_some_and(is_disk_full) {
@@ -92,6 +93,24 @@ impl StorageError {
             cause = error.source();
         }
         Self::Unavailable { doing, cause: sentence(error) }
+    }
+}
+
+/// Says what was done with the repository when something failed: `read`, `written` …
+pub(crate) trait During<T> {
+    /// Turns the failure into a [`StorageError`].
+    fn during(self, doing: &'static str) -> Result<T, StorageError>;
+}
+
+impl<T> During<T> for io::Result<T> {
+    fn during(self, doing: &'static str) -> Result<T, StorageError> {
+        self.map_err(|error| StorageError::io(doing, &error))
+    }
+}
+
+impl<T> During<T> for RusticResult<T> {
+    fn during(self, doing: &'static str) -> Result<T, StorageError> {
+        self.map_err(|error| StorageError::library(doing, &*error))
     }
 }
 

@@ -12,14 +12,14 @@ use backup_api::{Backup, BackupFormat, LinkCompression};
 use bytes::Bytes;
 use flate2::{Compression, write::DeflateEncoder};
 use rustic_core::{
-    IndexedFullStatus, Repository,
+    IndexedFullStatus, Repository, RusticResult,
     repofile::{Node, SnapshotFile},
 };
 use tokio::sync::mpsc::Sender;
 
 use super::{
     checksums::CHECKSUMS,
-    errors::StorageError,
+    errors::{During, StorageError},
     ingest::dump_name,
     layout::{Packing, ZipEntry, end_records, rank, stored_length},
     snapshots,
@@ -139,7 +139,7 @@ impl Plan {
                 Packing::Deflated => {
                     let start = outlet.at;
                     let mut packer = DeflateEncoder::new(&mut *outlet, Compression::new(DEFLATE_LEVEL));
-                    self.repo.dump(&part.node, &mut packer).map_err(unread)?;
+                    read(self.repo.dump(&part.node, &mut packer))?;
                     packer.finish()?;
                     entry.packed = outlet.at - start;
                     outlet.write_all(&entry.descriptor())?;
@@ -157,8 +157,7 @@ impl Plan {
 
 fn dump(repo: &Indexed, snapshot: &SnapshotFile) -> Result<Part, StorageError> {
     let name = dump_name(BackupFormat::Dump);
-    let node =
-        repo.node_from_snapshot_and_path(snapshot, name).map_err(|error| StorageError::library("read", &*error))?;
+    let node = repo.node_from_snapshot_and_path(snapshot, name).during("read")?;
     let size = snapshots::stored_size(repo, &node)?;
     Ok(Part { name: name.to_owned(), node, size, crc: 0 })
 }
@@ -200,8 +199,8 @@ fn compresses(repo: &Indexed, part: &Part) -> bool {
     packed < part.size - part.size / 20
 }
 
-fn unread(error: Box<rustic_core::RusticError>) -> io::Error {
-    io::Error::other(error.display_log())
+fn read<T>(found: RusticResult<T>) -> io::Result<T> {
+    found.map_err(|error| io::Error::other(error.display_log()))
 }
 
 /// Sends a file's bytes; those before or behind the range are not even read.
@@ -217,7 +216,7 @@ fn copy(repo: &Indexed, part: &Part, outlet: &mut Outlet) -> io::Result<()> {
     let mut first = None;
     let mut pieces = Vec::new();
     for piece in part.node.content.iter().flatten() {
-        let behind = at + u64::from(repo.get_index_entry(piece).map_err(unread)?.data_length());
+        let behind = at + u64::from(read(repo.get_index_entry(piece))?.data_length());
         if at < wanted.end && behind > wanted.start {
             first.get_or_insert(at);
             pieces.push(*piece);
@@ -226,7 +225,7 @@ fn copy(repo: &Indexed, part: &Part, outlet: &mut Outlet) -> io::Result<()> {
     }
     node.content = Some(pieces);
     outlet.at = first.unwrap_or(start);
-    repo.dump(&node, outlet).map_err(unread)?;
+    read(repo.dump(&node, outlet))?;
     outlet.at = outlet.at.max(end);
     Ok(())
 }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     backend::{LocalBackend, sync_folder},
-    errors::StorageError,
+    errors::{During, StorageError},
     gate::Gate,
     seal,
 };
@@ -60,15 +60,14 @@ impl Home {
     }
 
     pub(super) fn exists(&self, id: RepositoryId) -> Result<bool, StorageError> {
-        self.folder(id).try_exists().map_err(|error| StorageError::io("read", &error))
+        self.folder(id).try_exists().during("read")
     }
 
     /// The repositories there are, in no order.
     pub(super) fn all(&self) -> Result<Vec<RepositoryId>, StorageError> {
-        let unreadable = |error: io::Error| StorageError::io("read", &error);
         let mut all: Vec<RepositoryId> = Vec::new();
-        for folder in fs::read_dir(&self.repositories).map_err(unreadable)? {
-            let name = folder.map_err(unreadable)?.file_name();
+        for folder in fs::read_dir(&self.repositories).during("read")? {
+            let name = folder.during("read")?.file_name();
             all.extend(name.to_str().and_then(|name| name.parse::<RepositoryId>().ok()));
         }
         Ok(all)
@@ -76,7 +75,7 @@ impl Home {
 
     pub(super) fn keys(&self, id: RepositoryId) -> Result<Keys, StorageError> {
         let path = self.keys.join(id.to_string());
-        let json = fs::read(&path).map_err(|error| StorageError::io("opened with its key", &error))?;
+        let json = fs::read(&path).during("opened with its key")?;
         serde_json::from_slice(&json)
             .map_err(|_| StorageError::Damaged(format!("its key file {} cannot be read", path.display())))
     }
@@ -91,7 +90,7 @@ impl Home {
             return Err(StorageError::NoSuchRepository(id));
         }
         let keys = self.keys(id)?;
-        handle(self.folder(id), gate)?.open(&Credentials::Masterkey(keys.master)).map_err(|error| unopened(&error))
+        handle(self.folder(id), gate)?.open(&Credentials::Masterkey(keys.master)).during("opened")
     }
 
     /// The backend alone, for the few files that the library does not write.
@@ -101,32 +100,30 @@ impl Home {
 
     /// Makes a repository, wholly or not at all. Its key is on disk before anything needs it.
     pub(super) fn create_repository(&self, id: RepositoryId) -> Result<(), StorageError> {
-        let unwritten = |error: io::Error| StorageError::io("made", &error);
         let unborn = self.repositories.join(format!("{UNBORN}{id}"));
         match fs::remove_dir_all(&unborn) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unwritten(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(StorageError::io("made", &error)),
             _ => {}
         }
         let keys = self.keys_for_new(id)?;
         let gate = Arc::new(Gate::default());
         handle(unborn.clone(), &gate)?
             .init(&Credentials::Masterkey(keys.master.clone()), &KeyOptions::default(), &shape())
-            .map_err(|error| unopened(&error))?;
+            .during("opened")?;
         let key = seal::key_file(&keys.master, keys.rescue_password.reveal())?;
         LocalBackend::new(unborn.clone(), gate)
             .write_bytes(FileType::Key, &key.id, false, key.bytes.into())
-            .map_err(|error| StorageError::library("made", &error))?;
-        fs::rename(&unborn, self.folder(id)).and_then(|()| sync_folder(&self.repositories)).map_err(unwritten)
+            .during("made")?;
+        fs::rename(&unborn, self.folder(id)).and_then(|()| sync_folder(&self.repositories)).during("made")
     }
 
     /// Keys that are there already are kept: the repository may lie on a disk that is not mounted at the moment.
     fn keys_for_new(&self, id: RepositoryId) -> Result<Keys, StorageError> {
-        let unwritten = |error: io::Error| StorageError::io("made", &error);
-        if self.keys.join(id.to_string()).try_exists().map_err(unwritten)? {
+        if self.keys.join(id.to_string()).try_exists().during("made")? {
             return self.keys(id);
         }
         let keys = Keys { master: MasterKey::new(), rescue_password: Secret::new(seal::random_password()?) };
-        self.write_keys(id, &keys).map_err(unwritten)?;
+        self.write_keys(id, &keys).during("made")?;
         Ok(keys)
     }
 
@@ -143,11 +140,7 @@ impl Home {
 fn handle(folder: PathBuf, gate: &Arc<Gate>) -> Result<Repository<()>, StorageError> {
     let backend = LocalBackend::new(folder, Arc::clone(gate));
     Repository::new(&RepositoryOptions::default().no_cache(true), &RepositoryBackends::new(Arc::new(backend), None))
-        .map_err(|error| unopened(&error))
-}
-
-fn unopened(error: &rustic_core::RusticError) -> StorageError {
-    StorageError::library("opened", error)
+        .during("opened")
 }
 
 /// Small chunks: a day's changes cost little, and a random read is quick. Packs stay small, so that memory does.

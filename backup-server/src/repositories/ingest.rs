@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     checksums::CHECKSUMS,
     content::{CUSTOM_DUMP, Content, ContentFile, FILESTORE, Finish, NewBackup, PLAIN_DUMP, ReportProgress},
-    errors::StorageError,
+    errors::{During, StorageError},
     gate::Gate,
     guarded::{Announced, Pending},
     home::Home,
@@ -61,7 +61,7 @@ impl Ingest {
         let verdict = finish();
         ledger.must_stop();
         match (gate.check(), verdict) {
-            (Err(StorageError::Source(_)), Err(verdict)) | (Ok(()), Err(verdict)) => {
+            (Err(StorageError::Source(_)) | Ok(()), Err(verdict)) => {
                 return Err(StorageError::Source(verdict));
             }
             (Err(failure), _) => return Err(failure),
@@ -78,14 +78,14 @@ impl Ingest {
         ledger.must_stop();
         gate.check()?;
         gate.open();
-        repo.save_snapshots(vec![snapshot]).map_err(|error| StorageError::library("written", &error))?;
+        repo.save_snapshots(vec![snapshot]).during("written")?;
         gate.check()?;
         Ok(backup)
     }
 }
 
 fn open(home: &Home, repository: RepositoryId, gate: &Arc<Gate>) -> Result<Indexed, StorageError> {
-    home.open_repository(repository, gate)?.to_indexed().map_err(|error| StorageError::library("read", &error))
+    home.open_repository(repository, gate)?.to_indexed().during("read")
 }
 
 /// Sorted as the library needs it: by path component, depth first. Otherwise it makes a folder twice.
@@ -122,7 +122,6 @@ struct Parent {
 
 impl Parent {
     fn newest(repo: &Indexed, known: &[Stored]) -> Result<Self, StorageError> {
-        let unread = |error| StorageError::library("read", &*Box::<rustic_core::RusticError>::from(error));
         let newest = known
             .iter()
             .filter(|stored| stored.backup.format == BackupFormat::Zip)
@@ -132,8 +131,8 @@ impl Parent {
         let root = repo.node_from_snapshot_and_path(&newest.snapshot, FILESTORE);
         let Ok(root) = root else { return Ok(Self::default()) };
         let mut files = HashMap::new();
-        for item in repo.ls(&root, &LsOptions::default()).map_err(unread)? {
-            let (path, node) = item.map_err(unread)?;
+        for item in repo.ls(&root, &LsOptions::default()).during("read")? {
+            let (path, node) = item.during("read")?;
             let path = format!("{FILESTORE}/{}", path.display());
             if node.is_file()
                 && let Some(crc) = sums.get(&path)
@@ -229,8 +228,7 @@ fn archive(
     }
     let options = BackupOptions::default().no_scan(true).parent_opts(parents);
     let snapshot = snapshots::begin(backup)?;
-    repo.archive(&options, &Source(Mutex::new(entries)), snapshot, &[PathBuf::from("/")])
-        .map_err(|error| StorageError::library("written", &error))
+    repo.archive(&options, &Source(Mutex::new(entries)), snapshot, &[PathBuf::from("/")]).during("written")
 }
 
 /// A file as it is in the repository.
@@ -277,7 +275,7 @@ fn correct_size(
     gate: &Arc<Gate>,
     snapshot: &mut SnapshotFile,
 ) -> Result<(), StorageError> {
-    let mut root = repo.get_tree(&snapshot.tree).map_err(|error| StorageError::library("read", &error))?;
+    let mut root = repo.get_tree(&snapshot.tree).during("read")?;
     let mut changed = false;
     for node in root.nodes.iter_mut().filter(|node| node.is_file()) {
         let size = snapshots::stored_size(repo, node)?;
@@ -291,7 +289,7 @@ fn correct_size(
     backend
         .write_bytes(FileType::Pack, &packed.pack.id, true, packed.pack.bytes.into())
         .and_then(|()| backend.write_bytes(FileType::Index, &packed.index.id, true, packed.index.bytes.into()))
-        .map_err(|error| StorageError::library("written", &error))?;
+        .during("written")?;
     snapshot.tree = packed.tree.into();
     Ok(())
 }

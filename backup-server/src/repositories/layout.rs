@@ -112,12 +112,12 @@ impl ZipEntry<'_> {
 
     /// The record in the directory at the end.
     pub(super) fn central_header(&self, made: DateTime<Utc>) -> Vec<u8> {
-        const UNIX: u16 = 3 << 8;
         let large = [self.size, self.packed, self.offset].into_iter().filter(|value| *value >= LIMIT);
         let large: Vec<u8> = large.flat_map(u64::to_le_bytes).collect();
         let mut record = Vec::with_capacity(80 + self.name.len());
         record.extend(0x0201_4b50_u32.to_le_bytes());
-        record.extend((UNIX | 45).to_le_bytes());
+        // Version 4.5, on Unix.
+        record.extend([45, 3]);
         self.common(&mut record, made);
         record.extend(self.crc.to_le_bytes());
         record.extend(capped(self.packed).to_le_bytes());
@@ -195,7 +195,7 @@ fn length(name: &str) -> u16 {
 /// Zip's date and time: local by habit, here UTC, in steps of two seconds, from 1980.
 fn dos_time(at: DateTime<Utc>) -> (u16, u16) {
     let year = u32::try_from(at.year().clamp(1980, 2107) - 1980).unwrap_or(0);
-    let date = year << 9 | at.month() << 5 | at.day();
-    let time = at.hour() << 11 | at.minute() << 5 | at.second() / 2;
+    let date = (year << 9) | (at.month() << 5) | at.day();
+    let time = (at.hour() << 11) | (at.minute() << 5) | (at.second() / 2);
     (u16::try_from(date).unwrap_or(0), u16::try_from(time).unwrap_or(0))
 }

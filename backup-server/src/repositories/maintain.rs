@@ -8,14 +8,14 @@ use std::{
 
 use backup_api::{BackupId, RepositoryId};
 use rustic_core::{
-    CheckOptions, FileType, LimitOption, OpenStatus, PruneOptions, RepairIndexOptions, Repository, RusticError,
+    CheckOptions, FileType, LimitOption, OpenStatus, PruneOptions, RepairIndexOptions, Repository,
     repofile::{IndexFile, IndexId},
 };
 
 use super::{
     Swept, Verified,
     backend::{self, UNFINISHED},
-    errors::StorageError,
+    errors::{During, StorageError},
     gate::Gate,
     home::{Home, UNBORN},
     snapshots,
@@ -25,15 +25,11 @@ fn open(home: &Home, id: RepositoryId) -> Result<Repository<OpenStatus>, Storage
     home.open_repository(id, &Arc::new(Gate::default()))
 }
 
-fn not_done(error: Box<RusticError>) -> StorageError {
-    StorageError::library("put in order", &*error)
-}
-
 /// Forgets a backup; needs the repository for itself.
 pub(super) fn forget(home: &Home, id: RepositoryId, backup: BackupId) -> Result<(), StorageError> {
     let repo = open(home, id)?;
     let stored = snapshots::find(&repo, backup)?;
-    repo.delete_snapshots(&[stored.snapshot.id]).map_err(|error| StorageError::library("written", &*error))
+    repo.delete_snapshots(&[stored.snapshot.id]).during("written")
 }
 
 /// Frees what no backup needs; needs the repository for itself.
@@ -41,20 +37,18 @@ pub(super) fn forget(home: &Home, id: RepositoryId, backup: BackupId) -> Result<
 /// Packs that a failed backup left are in no index, and pruning alone passes over them: the index is repaired first.
 pub(super) fn prune(home: &Home, id: RepositoryId) -> Result<(), StorageError> {
     let repo = open(home, id)?;
-    repo.repair_index(&RepairIndexOptions::default(), false).map_err(not_done)?;
+    repo.repair_index(&RepairIndexOptions::default(), false).during("put in order")?;
     let repo = open(home, id)?;
     let mut options = PruneOptions::default().instant_delete(true).max_unused(LimitOption::Percentage(5));
     options.max_repack = LimitOption::Percentage(20);
-    let plan = repo.prune_plan(&options).map_err(not_done)?;
-    repo.prune(&options, plan).map_err(not_done)
+    let plan = repo.prune_plan(&options).during("put in order")?;
+    repo.prune(&options, plan).during("put in order")
 }
 
 /// Reads everything and compares its checksums.
 pub(super) fn verify(home: &Home, id: RepositoryId) -> Result<Verified, StorageError> {
     let repo = open(home, id)?;
-    let found = repo
-        .check(CheckOptions::default().read_data(true))
-        .map_err(|error| StorageError::library("verified", &*error))?;
+    let found = repo.check(CheckOptions::default().read_data(true)).during("verified")?;
     let problems =
         if found.is_ok().is_ok() { Vec::new() } else { found.0.iter().map(|(_, found)| found.to_string()).collect() };
     Ok(Verified { problems })
@@ -75,11 +69,10 @@ pub(super) fn sweep(home: &Home) -> Result<Swept, StorageError> {
 }
 
 fn remove_unborn(home: &Home, swept: &mut Swept) -> Result<(), StorageError> {
-    let failed = |error: io::Error| StorageError::io("put in order", &error);
-    for entry in fs::read_dir(home.repositories()).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
+    for entry in fs::read_dir(home.repositories()).during("put in order")? {
+        let entry = entry.during("put in order")?;
         if entry.file_name().to_string_lossy().starts_with(UNBORN) {
-            fs::remove_dir_all(entry.path()).map_err(failed)?;
+            fs::remove_dir_all(entry.path()).during("put in order")?;
             swept.files_removed += 1;
         }
     }
@@ -89,9 +82,9 @@ fn remove_unborn(home: &Home, swept: &mut Swept) -> Result<(), StorageError> {
 /// A repository that was left in order has nothing unfinished in it and is not touched further.
 fn sweep_one(home: &Home, id: RepositoryId, swept: &mut Swept) -> Result<(), StorageError> {
     let folder = home.folder(id);
-    let unfinished = unfinished_files(&folder).map_err(|error| StorageError::io("put in order", &error))?;
+    let unfinished = unfinished_files(&folder).during("put in order")?;
     for file in &unfinished {
-        fs::remove_file(file).map_err(|error| StorageError::io("put in order", &error))?;
+        fs::remove_file(file).during("put in order")?;
     }
     let torn = remove_torn_indexes(home, id)?;
     swept.files_removed += unfinished.len() as u64 + torn;
@@ -109,12 +102,11 @@ fn unfinished_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 /// An index file that cannot be decrypted blocks everything, its own repair too. What it said is in the packs.
 fn remove_torn_indexes(home: &Home, id: RepositoryId) -> Result<u64, StorageError> {
     let repo = open(home, id)?;
-    let failed = |error: io::Error| StorageError::io("put in order", &error);
     let mut removed = 0;
-    for (index, _) in backend::list(&home.folder(id), FileType::Index).map_err(failed)? {
+    for (index, _) in backend::list(&home.folder(id), FileType::Index).during("put in order")? {
         if let Err(error) = repo.get_file::<IndexFile>(&IndexId::from(index)) {
             tracing::warn!(repository.id = %id, "Removed an index file that cannot be read: {}", error.display_log());
-            fs::remove_file(home.folder(id).join("index").join(index.to_hex().as_str())).map_err(failed)?;
+            fs::remove_file(home.folder(id).join("index").join(index.to_hex().as_str())).during("put in order")?;
             removed += 1;
         }
     }

@@ -18,6 +18,8 @@ mod ledger;
 mod maintain;
 mod seal;
 mod snapshots;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,
@@ -34,6 +36,7 @@ use tokio::sync::{RwLock, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
+use errors::During as _;
 use export::Plan;
 use gate::Gate;
 use home::Home;
@@ -83,7 +86,7 @@ pub struct Verified {
 impl Repositories {
     /// Opens the repositories below `data`, making the folders that are not there yet.
     pub fn open(data: &Path) -> Result<Self, StorageError> {
-        let home = Home::open(data).map_err(|error| StorageError::io("opened", &error))?;
+        let home = Home::open(data).during("opened")?;
         Ok(Self { inner: Arc::new(Inner { home, locks: Mutex::default() }) })
     }
 
@@ -203,7 +206,7 @@ impl Repositories {
         let plan = blocking(move || {
             let repo = inner.home.open_repository(repository, &Arc::default())?;
             let stored = snapshots::find(&repo, backup)?;
-            let repo = repo.to_indexed().map_err(|error| StorageError::library("read", &*error))?;
+            let repo = repo.to_indexed().during("read")?;
             Plan::new(repo, &stored.snapshot, stored.backup, compression, range)
         })
         .await?;
@@ -241,10 +244,7 @@ impl Repositories {
     /// Bytes that all repositories use on disk.
     pub async fn bytes_used(&self) -> Result<u64, StorageError> {
         let inner = Arc::clone(&self.inner);
-        blocking(move || {
-            maintain::bytes_below(inner.home.repositories()).map_err(|error| StorageError::io("read", &error))
-        })
-        .await
+        blocking(move || maintain::bytes_below(inner.home.repositories()).during("read")).await
     }
 
     /// How many repositories there are.

@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::Path};
 
 use backup_api::{Backup, BackupId};
 use rustic_core::{
-    IndexedFull, LsOptions, Open, Repository, RusticError, SnapshotOptions,
+    IndexedFull, LsOptions, Open, Repository, SnapshotOptions,
     jiff::{Timestamp, tz::TimeZone},
     repofile::{Node, SnapshotFile},
 };
@@ -12,7 +12,7 @@ use rustic_core::{
 use super::{
     checksums::{self, CHECKSUMS},
     content::NewBackup,
-    errors::StorageError,
+    errors::{During, StorageError},
 };
 
 /// A backup, and the snapshot that is it.
@@ -24,13 +24,9 @@ pub(super) struct Stored {
 /// Opens the description of a snapshot that Holdfast made.
 const TAG: &str = "holdfast";
 
-fn unread(error: Box<RusticError>) -> StorageError {
-    StorageError::library("read", &*error)
-}
-
 /// All backups of a repository, in no order. Snapshots that someone else made are none.
 pub(super) fn all<S: Open>(repo: &Repository<S>) -> Result<Vec<Stored>, StorageError> {
-    let snapshots = repo.get_all_snapshots().map_err(unread)?;
+    let snapshots = repo.get_all_snapshots().during("read")?;
     Ok(snapshots
         .into_iter()
         .filter_map(|snapshot| {
@@ -71,10 +67,10 @@ pub(super) fn files<S: IndexedFull>(
     repo: &Repository<S>,
     snapshot: &SnapshotFile,
 ) -> Result<Vec<(String, Node)>, StorageError> {
-    let root = repo.node_from_snapshot_and_path(snapshot, "").map_err(unread)?;
+    let root = repo.node_from_snapshot_and_path(snapshot, "").during("read")?;
     let mut files = Vec::new();
-    for item in repo.ls(&root, &LsOptions::default()).map_err(unread)? {
-        let (path, node) = item.map_err(unread)?;
+    for item in repo.ls(&root, &LsOptions::default()).during("read")? {
+        let (path, node) = item.during("read")?;
         if node.is_file() {
             let path = path.to_str().ok_or_else(|| StorageError::Damaged("a file's name is no text".to_owned()))?;
             files.push((path.to_owned(), node));
@@ -88,7 +84,7 @@ pub(super) fn stored_size<S: IndexedFull>(repo: &Repository<S>, node: &Node) -> 
     node.content
         .iter()
         .flatten()
-        .try_fold(0, |size, piece| Ok(size + u64::from(repo.get_index_entry(piece).map_err(unread)?.data_length())))
+        .try_fold(0, |size, piece| Ok(size + u64::from(repo.get_index_entry(piece).during("read")?.data_length())))
 }
 
 /// The table of checksums of a snapshot, if it has one.
@@ -96,11 +92,11 @@ pub(super) fn checksums<S: IndexedFull>(
     repo: &Repository<S>,
     snapshot: &SnapshotFile,
 ) -> Result<Option<HashMap<String, u32>>, StorageError> {
-    let root = repo.get_tree(&snapshot.tree).map_err(unread)?;
+    let root = repo.get_tree(&snapshot.tree).during("read")?;
     let Some(node) = root.nodes.iter().find(|node| Path::new(&*node.name()) == Path::new(CHECKSUMS)) else {
         return Ok(None);
     };
     let mut table = Vec::new();
-    repo.dump(node, &mut table).map_err(unread)?;
+    repo.dump(node, &mut table).during("read")?;
     Ok(checksums::read(&table))
 }

@@ -129,7 +129,7 @@ async fn deleting_a_backup_frees_its_space_and_leaves_the_others_whole() {
     let before = repositories.bytes_used().await.unwrap();
     let second = store(&repositories, 2, two.content()).await.unwrap();
     repositories.delete(REPOSITORY, first.id).await.unwrap();
-    assert_eq!(repositories.list(REPOSITORY).await.unwrap(), [second.clone()]);
+    assert_eq!(repositories.list(REPOSITORY).await.unwrap(), std::slice::from_ref(&second));
     let after = repositories.bytes_used().await.unwrap();
     assert!(after < before + before / 3, "{after} bytes after deleting, {before} with one backup");
     assert_eq!(repositories.verify(REPOSITORY).await.unwrap().problems, [] as [&str; 0]);

@@ -1,0 +1,106 @@
+//! What needs a look behind the public door: a disk that fills up, and a zip too large to be made in a test.
+
+use std::{io::Cursor, sync::Arc};
+
+use backup_api::{BackupFormat, BackupId, DatabaseName, ErrorCode, FailureCode, RepositoryId};
+use chrono::DateTime;
+use rand::{RngCore, SeedableRng, rngs::StdRng};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    Content, ContentFile, NewBackup, Repositories, StorageError,
+    gate::Gate,
+    ingest::Ingest,
+    layout::{Packing, ZipEntry, end_records, local_length, stored_length},
+};
+
+const REPOSITORY: RepositoryId = RepositoryId(Uuid::from_u128(1));
+
+fn ingest(number: u128, bytes: usize, gate: Gate) -> Ingest {
+    let mut dump = vec![0; bytes];
+    StdRng::seed_from_u64(4).fill_bytes(&mut dump);
+    let file = ContentFile {
+        path: "database.dump".to_owned(),
+        size: None,
+        sha1: None,
+        open: Box::new(move || Ok(Box::new(Cursor::new(dump)))),
+        may_be_missing: false,
+    };
+    Ingest {
+        repository: REPOSITORY,
+        backup: NewBackup {
+            id: BackupId(Uuid::from_u128(number)),
+            created_at: DateTime::UNIX_EPOCH,
+            database: DatabaseName::parse("acme").unwrap(),
+            format: BackupFormat::Dump,
+            attachments: None,
+            odoo_version: None,
+            postgres_version: None,
+            comment: String::new(),
+        },
+        content: Content { files: vec![file] },
+        finish: Box::new(|| Ok(())),
+        progress: Arc::new(|_, _| ()),
+        cancel: CancellationToken::new(),
+        gate: Arc::new(gate),
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_fills_up_at_any_moment_makes_no_backup_and_leaves_nothing() {
+    const BYTES: usize = 1_500_000;
+    let data = tempfile::tempdir().unwrap();
+    let repositories = Repositories::open(data.path()).unwrap();
+    let whole = repositories.ingest_through(ingest(1, BYTES, Gate::closed())).await.unwrap();
+    repositories.delete(REPOSITORY, whole.id).await.unwrap();
+    let empty = repositories.bytes_used().await.unwrap();
+    // Full at the first file, in between, and when only the snapshot is left to be written.
+    let needed = whole.stored_bytes;
+    for room in [0, 1000, needed / 2, needed - 4000, needed - 1, needed] {
+        let failed = repositories.ingest_through(ingest(2, BYTES, Gate::closed_with_room(room))).await;
+        let error = failed.map(|backup| backup.stored_bytes).unwrap_err();
+        assert!(matches!(error, StorageError::NoSpace), "with room for {room} of {needed} bytes: {error:?}");
+        assert_eq!((error.code(), error.failure_code()), (ErrorCode::NoSpace, FailureCode::NoSpace));
+        assert_eq!(repositories.list(REPOSITORY).await.unwrap(), []);
+        assert_eq!(repositories.verify(REPOSITORY).await.unwrap().problems, [] as [&str; 0]);
+    }
+    let left = repositories.bytes_used().await.unwrap();
+    assert!(left < empty + 2000, "{left} bytes are left, {empty} before");
+    repositories.ingest_through(ingest(3, BYTES, Gate::closed())).await.unwrap();
+}
+
+/// The records of a zip alone, as an export writes them around the entries' bytes.
+fn records(entries: &[(&str, u64)]) -> (u64, Vec<u8>) {
+    let made = DateTime::UNIX_EPOCH;
+    let (mut offset, mut directory) = (0, Vec::new());
+    for (name, size) in entries {
+        let (size, packing) = (*size, Packing::Stored);
+        let entry = ZipEntry { name, size, packed: size, crc: 0, offset, packing };
+        let local = entry.local_header(made);
+        assert_eq!(local.len() as u64, local_length(name, size));
+        directory.extend(entry.central_header(made));
+        offset += local.len() as u64 + size;
+    }
+    let bytes = directory.len() as u64;
+    directory.extend(end_records(entries.len() as u64, offset, bytes));
+    (offset, directory)
+}
+
+#[test]
+fn the_length_is_exact_where_zip64_records_begin_and_beyond() {
+    const LIMIT: u64 = u32::MAX as u64;
+    let around: Vec<u64> = (LIMIT - 150..LIMIT + 3).collect();
+    for first in [0, 1, 5 * LIMIT].into_iter().chain(around) {
+        for second in [0, 7, LIMIT - 1, LIMIT] {
+            let entries = [("dump.sql", first), ("manifest.json", 100), ("filestore/aa/x", second)];
+            let (offset, tail) = records(&entries);
+            assert_eq!(stored_length(entries), offset + tail.len() as u64, "{first} and {second} bytes");
+        }
+    }
+    for count in [65_534, 65_535, 65_536] {
+        let entries = vec![("a", 1); count];
+        let (offset, tail) = records(&entries);
+        assert_eq!(stored_length(entries), offset + tail.len() as u64, "{count} entries");
+    }
+}
