@@ -39,10 +39,22 @@ export default defineConfig({
     },
     projects: [
         { name: "first-run", testMatch: "first-run.ts", use: browser },
-        { name: "hydrated", testMatch: "*.spec.ts", dependencies: ["first-run"], use: browser },
+        {
+            name: "hydrated",
+            testMatch: "*.spec.ts",
+            dependencies: ["first-run"],
+            use: { ...browser, storageState: "test-results/session.json" },
+        },
         { name: "no-js", testMatch: "no-js/*.ts", use: { ...browser, javaScriptEnabled: false } },
         ...(process.env.SCREENSHOTS
-            ? [{ name: "screenshots", testMatch: "screenshots.ts", dependencies: ["first-run"], use: browser }]
+            ? [
+                  {
+                      name: "screenshots",
+                      testMatch: "screenshots.ts",
+                      dependencies: ["first-run"],
+                      use: { ...browser, storageState: "test-results/session.json" },
+                  },
+              ]
             : []),
     ],
 });
