@@ -1,6 +1,8 @@
 //! Where backups come from: a PostgreSQL server with the filestore beside it, or Odoo's database manager over HTTP.
 
 mod addresses;
+mod attachments;
+mod odoo;
 mod pg_tools;
 mod postgres;
 mod staging;
@@ -20,6 +22,7 @@ pub use addresses::{AddressPolicy, InvalidRange};
 pub use pg_tools::{PgTool, PgTools};
 pub use staging::Staging;
 
+use odoo::Http;
 use postgres::Direct;
 
 /// What reading sources needs.
@@ -104,7 +107,9 @@ impl Sources {
     /// What can be said of a source without making a backup, and everything that is wrong with it.
     pub async fn test(&self, source: &Source) -> SourceReport {
         match source {
-            Source::OdooHttp { .. } => unimplemented!(),
+            Source::OdooHttp { url, database, master_password } => {
+                odoo::test(&self.settings, &Http { url, database, master_password }).await
+            }
             Source::Postgres { url, database, filestore, addons: _ } => {
                 let source = Direct { url, database, filestore: filestore.as_ref() };
                 postgres::test(&self.settings, &source).await
@@ -123,7 +128,10 @@ impl Sources {
         cancel: CancellationToken,
     ) -> Result<OpenedSource, Failure> {
         match source {
-            Source::OdooHttp { .. } => unimplemented!(),
+            Source::OdooHttp { url, database, master_password } => {
+                let source = Http { url, database, master_password };
+                odoo::open(&self.settings, &source, format, &progress, &cancel).await
+            }
             Source::Postgres { url, database, filestore, addons: _ } => {
                 let source = Direct { url, database, filestore: filestore.as_ref() };
                 postgres::open(&self.settings, &source, format, &progress, &cancel).await

@@ -207,7 +207,11 @@ impl Shared {
             if state.released {
                 return client.set_nonblocking(false);
             }
-            if state.stopped || matches!(client.peek(&mut [0]), Ok(0)) {
+            let gone = match client.peek(&mut [0]) {
+                Ok(read) => read == 0,
+                Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+            };
+            if state.stopped || gone {
                 return Err(io::ErrorKind::BrokenPipe.into());
             }
             let waited = self.changed.wait_timeout(state, Duration::from_millis(20));

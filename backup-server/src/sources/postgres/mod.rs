@@ -3,7 +3,6 @@
 //! One snapshot rules: a transaction exports it, `pg_dump` runs under it, and the list of attachments is read under it.
 //! So the dump and the list agree, whatever Odoo does meanwhile.
 
-mod attachments;
 mod dump;
 mod manifest;
 mod report;
@@ -18,9 +17,12 @@ use backup_api::{
 use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 
-use super::{OpenedSource, SourceFacts, SourceGuard, SourceSettings, words};
+use super::{
+    OpenedSource, SourceFacts, SourceGuard, SourceSettings,
+    attachments::{self, Wanted},
+    words,
+};
 use crate::repositories::{CUSTOM_DUMP, Content, ContentFile, MANIFEST, PLAIN_DUMP, ReportProgress};
-use attachments::Wanted;
 use dump::DumpRun;
 use manifest::WrittenManifest;
 use server::{Connected, ServerAddress};

@@ -7,10 +7,12 @@ use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::{SourceSettings, words},
-    Connected, Direct, WrittenManifest,
-    attachments::{self, Wanted},
-    close, connect, not_odoo, query_problem, version,
+    super::{
+        SourceSettings,
+        attachments::{self, Wanted},
+        words,
+    },
+    Connected, Direct, WrittenManifest, close, connect, not_odoo, query_problem, version,
 };
 
 /// How long a test looks at single files of a filestore: someone waits for the answer.

@@ -13,7 +13,7 @@ use futures::TryStreamExt;
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
-use super::super::words;
+use super::words;
 use crate::repositories::{ContentFile, FILESTORE};
 
 /// How many missing names are kept.
@@ -43,6 +43,38 @@ pub(super) struct Found {
 }
 
 impl Wanted {
+    /// Adds a name; the same one may come again until [`Self::distinct`].
+    pub fn add(&mut self, name: &str) {
+        if let Some(sha1) = parse_name(name) {
+            self.files.push(sha1);
+            return;
+        }
+        self.strange += 1;
+        if self.strange_names.len() < NAMED {
+            self.strange_names.push(name.escape_default().take(SHOWN).collect());
+        }
+    }
+
+    /// Each name once, in order.
+    pub fn distinct(mut self) -> Self {
+        self.files.sort_unstable();
+        self.files.dedup();
+        self
+    }
+
+    /// How many of these, the first of them by name, are not among the given files, which are sorted.
+    pub fn missing_from(self, present: &[[u8; 20]]) -> (u64, Vec<String>) {
+        let mut names = self.strange_names;
+        let mut count = self.strange;
+        for sha1 in self.files.iter().filter(|sha1| present.binary_search(sha1).is_err()) {
+            count += 1;
+            if names.len() < NAMED {
+                names.push(file_name(sha1));
+            }
+        }
+        (count, names)
+    }
+
     /// Reads the names under the connection's snapshot.
     pub async fn read(connection: &mut PgConnection) -> sqlx::Result<Self> {
         let sql =
@@ -50,14 +82,7 @@ impl Wanted {
         let mut rows = sqlx::query_scalar::<_, String>(sql).fetch(connection);
         let mut wanted = Self::default();
         while let Some(name) = rows.try_next().await? {
-            if let Some(sha1) = parse_name(&name) {
-                wanted.files.push(sha1);
-            } else {
-                wanted.strange += 1;
-                if wanted.strange_names.len() < NAMED {
-                    wanted.strange_names.push(name.escape_default().take(SHOWN).collect());
-                }
-            }
+            wanted.add(&name);
         }
         Ok(wanted)
     }

@@ -1,0 +1,189 @@
+//! Looks at every byte of what arrived before any of it is stored.
+
+use std::{fs::File, io::Read, path::Path, process::Stdio};
+
+use backup_api::{Attachments, Failure, FailureCode, Phase, Progress};
+use tokio::{io::AsyncReadExt, process::Command};
+use tokio_util::sync::CancellationToken;
+use zip::ZipArchive;
+
+use super::{
+    super::{PgTools, SourceFacts, SourceSettings, pg_tools::PgTool, words},
+    scan::Scan,
+};
+use crate::{
+    archives::{ArchiveError, OdooZip},
+    repositories::{Content, PLAIN_DUMP, ReportProgress},
+};
+
+/// How much of a dump is read at once.
+const PIECE: usize = 256 * 1024;
+
+/// A checked zip.
+pub(super) struct Zip {
+    pub content: Content,
+    pub facts: SourceFacts,
+}
+
+/// Checks a zip: its end record, every CRC, names and limits, and that `dump.sql` is whole; counts what is missing.
+pub(super) async fn zip(
+    settings: &SourceSettings,
+    path: &Path,
+    progress: &ReportProgress,
+    cancel: &CancellationToken,
+) -> Result<Zip, Failure> {
+    let (path, limits, cancel) = (path.to_owned(), settings.limits, cancel.clone());
+    let progress = progress.clone();
+    let work = tokio::task::spawn_blocking(move || {
+        let report = |done| progress(Phase::Verifying, done);
+        let zip = OdooZip::check(&path, limits, &report, &cancel)?;
+        let scan = scan_zip(&path, &cancel)?;
+        if !scan.is_complete() {
+            return Err(ArchiveError::TruncatedDump.into());
+        }
+        Ok(describe(zip, scan))
+    });
+    work.await.map_err(|error| words::broken(&error))?
+}
+
+fn scan_zip(path: &Path, cancel: &CancellationToken) -> Result<Scan, Failure> {
+    let file = File::open(path).map_err(|error| Failure::from(ArchiveError::Read(error)))?;
+    let unreadable = |error: zip::result::ZipError| Failure::from(ArchiveError::NotAZip(error.to_string()));
+    let mut archive = ZipArchive::new(file).map_err(unreadable)?;
+    let mut dump = archive.by_name(PLAIN_DUMP).map_err(|_| Failure::from(ArchiveError::NoDump))?;
+    let mut scan = Scan::default();
+    let mut piece = vec![0; PIECE];
+    loop {
+        if cancel.is_cancelled() {
+            return Err(words::cancelled());
+        }
+        match dump.read(&mut piece) {
+            Ok(0) => return Ok(scan),
+            Ok(read) => scan.read(&piece[..read]),
+            Err(error) => {
+                let (name, cause) = (PLAIN_DUMP.to_owned(), error.to_string());
+                return Err(ArchiveError::Damaged { name, cause }.into());
+            }
+        }
+    }
+}
+
+fn describe(zip: OdooZip, scan: Scan) -> Zip {
+    let manifest = zip.manifest.clone().unwrap_or_default();
+    let (present, bytes, ignored) = (zip.attachments, zip.attachment_bytes, zip.ignored.clone());
+    let content = zip.into_content();
+    let mut files: Vec<[u8; 20]> = content.files.iter().filter_map(|file| file.sha1).collect();
+    files.sort_unstable();
+    let has_attachments = scan.has_attachments;
+    let (missing_count, missing) = scan.wanted.distinct().missing_from(&files);
+    let mut facts = SourceFacts {
+        odoo_version: manifest.major_version.or_else(|| scan.base_version.as_deref().and_then(odoo_version)),
+        postgres_version: scan.postgres_version.or(manifest.pg_version),
+        // Files that no row refers to are kept as Odoo sent them; so what is expected is what came and what did not.
+        attachments: Some(Attachments { expected: present + missing_count, present, bytes, missing }),
+        warnings: Vec::new(),
+    };
+    if missing_count > 0 {
+        facts.warnings.push(format!(
+            "{missing_count} files that attachments refer to are not in Odoo's zip. They are missing in its filestore, or \
+             were added while it worked: Odoo copies the filestore before it dumps the database."
+        ));
+    }
+    if !has_attachments {
+        facts.warnings.push("The dump has no table of attachments, so missing files could not be counted.".to_owned());
+    }
+    if !ignored.is_empty() {
+        let names = ignored.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+        facts.warnings.push(format!("Entries that are no part of an Odoo backup were left out: {names}."));
+    }
+    Zip { content, facts }
+}
+
+/// The `pg_restore` that custom dumps are read with.
+pub(super) fn reader(tools: &PgTools) -> Result<&PgTool, Failure> {
+    tools.newest().ok_or_else(|| {
+        let message = "A dump cannot be checked without pg_restore. Install PostgreSQL's client programs on the backup \
+                       server (the package postgresql-client), then try again; a zip needs none.";
+        words::failure(FailureCode::PgDump, message)
+    })
+}
+
+/// Checks a custom dump by having `pg_restore` turn all of it into SQL; `-l` would pass on truncated data.
+pub(super) async fn dump(
+    tool: &PgTool,
+    path: &Path,
+    bytes: u64,
+    progress: &ReportProgress,
+    cancel: &CancellationToken,
+) -> Result<SourceFacts, Failure> {
+    progress(Phase::Verifying, Progress { done_bytes: 0, total_bytes: Some(bytes) });
+    let checked = run_pg_restore(tool, path);
+    let scan = tokio::select! {
+        () = cancel.cancelled() => return Err(words::cancelled()),
+        checked = checked => checked?,
+    };
+    if !scan.is_complete() {
+        let message = "The dump is cut off or empty, though pg_restore reads it. Look at Odoo's log.";
+        return Err(words::failure(FailureCode::Incomplete, message));
+    }
+    let odoo_version = scan.base_version.as_deref().and_then(odoo_version);
+    Ok(SourceFacts { odoo_version, postgres_version: scan.postgres_version, ..SourceFacts::default() })
+}
+
+async fn run_pg_restore(tool: &PgTool, path: &Path) -> Result<Scan, Failure> {
+    let not_run = |error: std::io::Error| {
+        let message = format!("{} could not be run: {error}. Install it again.", tool.pg_restore().display());
+        words::failure(FailureCode::PgDump, message)
+    };
+    let mut command = Command::new(tool.pg_restore());
+    command.args(["--file=-", "--no-owner"]).arg(path).env_clear().env("LC_ALL", "C");
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().map_err(not_run)?;
+    let (Some(mut stdout), Some(mut stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(words::failure(FailureCode::Internal, "pg_restore was started without its pipes."));
+    };
+    let mut said = Vec::new();
+    let mut scan = Scan::default();
+    let scanning = async {
+        let mut piece = vec![0; PIECE];
+        loop {
+            match stdout.read(&mut piece).await? {
+                0 => return Ok(()),
+                read => scan.read(&piece[..read]),
+            }
+        }
+    };
+    // A damaged file can make pg_restore repeat itself; its first words tell.
+    let listening = async {
+        (&mut stderr).take(64 * 1024).read_to_end(&mut said).await?;
+        tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await
+    };
+    let (scanned, _) = tokio::join!(scanning, listening);
+    scanned.map_err(not_run)?;
+    let status = child.wait().await.map_err(not_run)?;
+    if status.success() {
+        return Ok(scan);
+    }
+    let said = String::from_utf8_lossy(&said);
+    let said: String = said.trim().chars().take(300).collect();
+    if said.contains("unsupported version") {
+        let message = format!(
+            "The dump was made by a pg_dump that is newer than the backup server's pg_restore {} ({said}). Install \
+             PostgreSQL's client programs of the Odoo server's version here.",
+            tool.version()
+        );
+        return Err(words::failure(FailureCode::PgDump, message));
+    }
+    let message = format!(
+        "The dump that arrived is cut off or damaged: {said}. pg_dump failed on the Odoo server, or the transfer was cut \
+         (limit_time_real, a proxy). Look at Odoo's log."
+    );
+    Err(words::failure(FailureCode::Incomplete, message))
+}
+
+/// `18.0` of `18.0.1.3`.
+fn odoo_version(base: &str) -> Option<String> {
+    let mut parts = base.split('.');
+    Some(format!("{}.{}", parts.next()?, parts.next()?))
+}
