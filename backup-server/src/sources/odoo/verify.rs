@@ -70,32 +70,41 @@ fn scan_zip(path: &Path, cancel: &CancellationToken) -> Result<Scan, Failure> {
 
 fn describe(zip: OdooZip, scan: Scan) -> Zip {
     let manifest = zip.manifest.clone().unwrap_or_default();
-    let (present, bytes, ignored) = (zip.attachments, zip.attachment_bytes, zip.ignored.clone());
+    let (in_zip, ignored) = (zip.attachments.clone(), zip.ignored.clone());
     let content = zip.into_content();
-    let mut files: Vec<[u8; 20]> = content.files.iter().filter_map(|file| file.sha1).collect();
-    files.sort_unstable();
-    let has_attachments = scan.has_attachments;
-    let (missing_count, missing) = scan.wanted.distinct().missing_from(&files);
     let mut facts = SourceFacts {
         odoo_version: manifest.major_version.or_else(|| scan.base_version.as_deref().and_then(odoo_version)),
         postgres_version: scan.postgres_version.or(manifest.pg_version),
-        // Files that no row refers to are kept as Odoo sent them; so what is expected is what came and what did not.
-        attachments: Some(Attachments { expected: present + missing_count, present, bytes, missing }),
-        warnings: Vec::new(),
+        ..SourceFacts::default()
     };
+    if in_zip.missing_count() > 0 {
+        facts.warnings.push(format!(
+            "{} files in Odoo's zip have other content than their name says and were left out. Look at the disk of the \
+             Odoo server.",
+            in_zip.missing_count()
+        ));
+    }
+    if !ignored.is_empty() {
+        let names = ignored.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+        facts.warnings.push(format!("Entries that are no part of an Odoo backup were left out: {names}."));
+    }
+    if !scan.has_attachments {
+        facts.warnings.push("The dump has no table of attachments, so missing files could not be counted.".to_owned());
+        facts.attachments = Some(in_zip);
+        return Zip { content, facts };
+    }
+    let mut files: Vec<[u8; 20]> = content.files.iter().filter_map(|file| file.sha1).collect();
+    files.sort_unstable();
+    let (missing_count, missing) = scan.wanted.distinct().missing_from(&files);
     if missing_count > 0 {
         facts.warnings.push(format!(
             "{missing_count} files that attachments refer to are not in Odoo's zip. They are missing in its filestore, or \
              were added while it worked: Odoo copies the filestore before it dumps the database."
         ));
     }
-    if !has_attachments {
-        facts.warnings.push("The dump has no table of attachments, so missing files could not be counted.".to_owned());
-    }
-    if !ignored.is_empty() {
-        let names = ignored.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
-        facts.warnings.push(format!("Entries that are no part of an Odoo backup were left out: {names}."));
-    }
+    // Files that no row refers to are kept as Odoo sent them; so what is expected is what came and what did not.
+    let (present, bytes) = (in_zip.present, in_zip.bytes);
+    facts.attachments = Some(Attachments { expected: present + missing_count, present, bytes, missing });
     Zip { content, facts }
 }
 
