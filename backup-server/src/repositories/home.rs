@@ -17,7 +17,7 @@ use rustic_core::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    backend::{LocalBackend, sync_folder},
+    backend::{LocalBackend, UNFINISHED, sync_folder},
     errors::{During, StorageError},
     gate::Gate,
     seal,
@@ -96,6 +96,20 @@ impl Home {
     /// The backend alone, for the few files that the library does not write.
     pub(super) fn backend(&self, id: RepositoryId, gate: &Arc<Gate>) -> LocalBackend {
         LocalBackend::new(self.folder(id), Arc::clone(gate))
+    }
+
+    /// Notes on disk that something is being changed, for [`super::Repositories::sweep`] after a crash.
+    pub(super) fn begin(&self, id: RepositoryId, work: &str) -> Result<(), StorageError> {
+        let folder = self.folder(id).join(UNFINISHED);
+        fs::write(folder.join(work), []).and_then(|()| sync_folder(&folder)).during("written")
+    }
+
+    /// Takes the note back.
+    pub(super) fn end(&self, id: RepositoryId, work: &str) -> Result<(), StorageError> {
+        match fs::remove_file(self.folder(id).join(UNFINISHED).join(work)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StorageError::io("written", &error)),
+            _ => Ok(()),
+        }
     }
 
     /// Makes a repository, wholly or not at all. Its key is on disk before anything needs it.

@@ -78,9 +78,22 @@ impl Ingest {
         ledger.must_stop();
         gate.check()?;
         gate.open();
-        repo.save_snapshots(vec![snapshot]).during("written")?;
-        gate.check()?;
-        Ok(backup)
+        match repo.save_snapshots(vec![snapshot]).during("written").and_then(|()| gate.check()) {
+            Ok(()) => Ok(backup),
+            Err(error) => {
+                withdraw(&repo, &backup);
+                Err(gate.check().err().unwrap_or(error))
+            }
+        }
+    }
+}
+
+/// A snapshot may be there although writing it failed: what is reported as failed must not be found later.
+fn withdraw(repo: &Indexed, backup: &Backup) {
+    if let Ok(stored) = snapshots::find(repo, backup.id)
+        && let Err(error) = repo.delete_snapshots(&[stored.snapshot.id])
+    {
+        tracing::error!(backup.id = %backup.id, "A failed backup could not be removed: {}", error.display_log());
     }
 }
 

@@ -25,24 +25,38 @@ fn open(home: &Home, id: RepositoryId) -> Result<Repository<OpenStatus>, Storage
     home.open_repository(id, &Arc::new(Gate::default()))
 }
 
-/// Forgets a backup; needs the repository for itself.
+/// Names of the notes that tell a sweep what was going on.
+const FORGET: &str = "forget";
+const PRUNE: &str = "prune";
+
+/// Forgets a backup; needs the repository for itself. Its space is freed by [`prune`], which takes the note back.
 pub(super) fn forget(home: &Home, id: RepositoryId, backup: BackupId) -> Result<(), StorageError> {
     let repo = open(home, id)?;
     let stored = snapshots::find(&repo, backup)?;
+    home.begin(id, FORGET)?;
     repo.delete_snapshots(&[stored.snapshot.id]).during("written")
 }
 
-/// Frees what no backup needs; needs the repository for itself.
+/// Puts a repository in order and frees what no backup needs; needs the repository for itself.
 ///
 /// Packs that a failed backup left are in no index, and pruning alone passes over them: the index is repaired first.
-pub(super) fn prune(home: &Home, id: RepositoryId) -> Result<(), StorageError> {
-    let repo = open(home, id)?;
-    repo.repair_index(&RepairIndexOptions::default(), false).during("put in order")?;
+/// Returns how many unfinished or unreadable files were removed.
+pub(super) fn prune(home: &Home, id: RepositoryId) -> Result<u64, StorageError> {
+    let folder = home.folder(id);
+    home.begin(id, PRUNE)?;
+    let torn = remove_torn_indexes(home, id)?;
+    open(home, id)?.repair_index(&RepairIndexOptions::default(), false).during("put in order")?;
     let repo = open(home, id)?;
     let mut options = PruneOptions::default().instant_delete(true).max_unused(LimitOption::Percentage(5));
     options.max_repack = LimitOption::Percentage(20);
     let plan = repo.prune_plan(&options).during("put in order")?;
-    repo.prune(&options, plan).during("put in order")
+    repo.prune(&options, plan).during("put in order")?;
+    let mut removed = torn;
+    for file in unfinished_files(&folder).during("put in order")? {
+        removed += u64::from(fs::metadata(&file).is_ok_and(|file| file.len() > 0));
+        fs::remove_file(file).during("put in order")?;
+    }
+    Ok(removed)
 }
 
 /// Reads everything and compares its checksums.
@@ -79,16 +93,14 @@ fn remove_unborn(home: &Home, swept: &mut Swept) -> Result<(), StorageError> {
     Ok(())
 }
 
-/// A repository that was left in order has nothing unfinished in it and is not touched further.
+/// A repository that was left in order has nothing unfinished in it and is not touched.
 fn sweep_one(home: &Home, id: RepositoryId, swept: &mut Swept) -> Result<(), StorageError> {
-    let folder = home.folder(id);
-    let unfinished = unfinished_files(&folder).during("put in order")?;
-    for file in &unfinished {
-        fs::remove_file(file).during("put in order")?;
+    home.keys(id)?;
+    if !unfinished_files(&home.folder(id)).during("put in order")?.is_empty() {
+        tracing::info!(repository.id = %id, "Putting repository {id} in order after an interruption");
+        swept.files_removed += prune(home, id)?;
     }
-    let torn = remove_torn_indexes(home, id)?;
-    swept.files_removed += unfinished.len() as u64 + torn;
-    prune(home, id)
+    Ok(())
 }
 
 fn unfinished_files(folder: &Path) -> io::Result<Vec<PathBuf>> {

@@ -53,6 +53,9 @@ pub struct Repositories {
     inner: Arc<Inner>,
 }
 
+/// Name of the note that tells a sweep what was going on.
+const INGEST: &str = "ingest";
+
 /// A file on its way out.
 pub struct Export {
     /// The bytes, in order. Ends with an error when the repository cannot be read; never ends early without one.
@@ -113,7 +116,12 @@ impl Repositories {
         let shared = Arc::clone(&lock.access).read_owned().await;
         let inner = Arc::clone(&self.inner);
         let made = blocking(move || {
-            let made = ingest.run(&inner.home);
+            let made = inner.home.begin(repository, INGEST).and_then(|()| ingest.run(&inner.home));
+            if made.is_ok()
+                && let Err(error) = inner.home.end(repository, INGEST)
+            {
+                tracing::warn!(repository.id = %repository, "A note was left in {repository}: {error}");
+            }
             drop(shared);
             made
         })
@@ -186,9 +194,9 @@ impl Repositories {
         Ok(())
     }
 
-    /// Frees what no backup needs.
+    /// Puts a repository in order and frees what no backup needs.
     pub async fn prune(&self, repository: RepositoryId) -> Result<(), StorageError> {
-        self.alone(repository, move |home| maintain::prune(home, repository)).await
+        self.alone(repository, move |home| maintain::prune(home, repository).map(|_| ())).await
     }
 
     /// Reads a backup as the file that a download gives. `range` counts in bytes of that file, its end excluded; it is

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in the functions around it too")]
 
 mod archives;
+mod crash;
 mod export;
 mod failures;
 mod ingest;

@@ -1,0 +1,294 @@
+//! Measures storage alone: made-up attachments and a dump, beside stock `restic` and beside what Odoo does.
+//!
+//! `cargo run --release -p backup-server --example storage_bench -- --attachments-mb 1000 --dump-mb 300`
+
+#![expect(clippy::cast_precision_loss, reason = "figures are rounded for people")]
+
+use std::{
+    error::Error,
+    fs::{self, File},
+    io::{self, BufRead, BufReader, BufWriter, Read, Write},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+    time::Instant,
+};
+
+use backup_api::{Attachments, Backup, BackupFormat, BackupId, DatabaseName, LinkCompression, RepositoryId};
+use backup_server::repositories::{Content, ContentFile, NewBackup, Repositories};
+use clap::Parser;
+use futures::TryStreamExt;
+use rand::{Rng, RngCore, SeedableRng, rngs::StdRng};
+use sha1::{Digest, Sha1};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+const REPOSITORY: RepositoryId = RepositoryId(Uuid::from_u128(1));
+const MB: f64 = 1e6;
+
+/// Measures storage beside restic and beside Odoo's way.
+#[derive(Parser)]
+struct Arguments {
+    /// Megabytes of attachments.
+    #[arg(long, default_value_t = 1000)]
+    attachments_mb: u64,
+    /// Megabytes of the dump.
+    #[arg(long, default_value_t = 300)]
+    dump_mb: u64,
+    /// Kilobytes of an attachment, on average.
+    #[arg(long, default_value_t = 100)]
+    attachment_kb: u64,
+    /// Where the temporary folder is made; needs four times the size of all.
+    #[arg(long, default_value_os_t = std::env::temp_dir())]
+    folder: PathBuf,
+    /// Only Holdfast, without restic and Odoo's way.
+    #[arg(long)]
+    alone: bool,
+}
+
+#[tokio::main]
+async fn main() -> Outcome<()> {
+    let arguments = Arguments::parse();
+    let folder = tempfile::tempdir_in(&arguments.folder)?;
+    let source = folder.path().join("source");
+    let mut made =
+        Made { folder: source.clone(), random: StdRng::seed_from_u64(1), kilobytes: arguments.attachment_kb };
+    let mut files = made.attachments(arguments.attachments_mb * 1_000_000)?;
+    made.dump(arguments.dump_mb * 1_000_000)?;
+    println!("{files} attachments of {} MB, a dump of {} MB", arguments.attachments_mb, arguments.dump_mb);
+    println!("{:<36}{:>10}{:>14}", "", "seconds", "MB on disk");
+
+    let repositories = Repositories::open(&folder.path().join("holdfast"))?;
+    forget_peak()?;
+    let first = holdfast(&repositories, &source, 1, "Holdfast, first backup").await?;
+    let mut odoo = 0;
+    if !arguments.alone {
+        restic(folder.path(), "restic, first backup")?;
+        odoo = odoos_way(folder.path(), "copy and deflate, first backup")?;
+    }
+    files += made.attachments(arguments.attachments_mb * 10_000)?;
+    made.change_dump(arguments.dump_mb * 10_000)?;
+    println!("one per cent changed: {files} attachments");
+    let second = holdfast(&repositories, &source, 2, "Holdfast, second backup").await?;
+    if !arguments.alone {
+        restic(folder.path(), "restic, second backup")?;
+        odoos_way(folder.path(), "copy and deflate, second backup")?;
+        let part = 100.0 * second.stored_bytes as f64 / odoo as f64;
+        println!("the second backup adds {part:.2} % of the size of Odoo's zip");
+    }
+    println!("peak of resident memory while backing up: {:.0} MB", peak()?);
+    forget_peak()?;
+    for (compression, what) in [(LinkCompression::Stored, "stored"), (LinkCompression::Deflated, "deflated")] {
+        export(&repositories, &second, compression, what).await?;
+    }
+    println!("peak of resident memory while downloading: {:.0} MB", peak()?);
+    let start = Instant::now();
+    repositories.delete(REPOSITORY, first.id).await?;
+    println!("{:<36}{:>10.2}", "Holdfast, delete and prune", start.elapsed().as_secs_f64());
+    let start = Instant::now();
+    let verified = repositories.verify(REPOSITORY).await?;
+    println!("{:<36}{:>10.2}  {:?}", "Holdfast, verify all", start.elapsed().as_secs_f64(), verified.problems);
+    Ok(())
+}
+
+/// Makes the files, always the same.
+struct Made {
+    folder: PathBuf,
+    random: StdRng,
+    kilobytes: u64,
+}
+
+impl Made {
+    /// Most attachments are pictures and the like, which do not compress; a quarter are texts.
+    fn attachments(&mut self, bytes: u64) -> Outcome<u64> {
+        let (mut made, mut files) = (0, 0);
+        while made < bytes {
+            let size = self.random.random_range(100..self.kilobytes * 2000);
+            let mut content = vec![0; usize::try_from(size)?];
+            self.random.fill_bytes(&mut content);
+            if self.random.random_bool(0.25) {
+                for byte in &mut content {
+                    *byte = b"etaoin shrdlu cm"[usize::from(*byte % 16)];
+                }
+            }
+            let name = hex::encode(Sha1::digest(&content));
+            let path = self.folder.join("filestore").join(&name[..2]);
+            fs::create_dir_all(&path)?;
+            fs::write(path.join(name), content)?;
+            (made, files) = (made + size, files + 1);
+        }
+        Ok(files)
+    }
+
+    fn rows(&mut self, to: &mut impl Write, bytes: u64) -> io::Result<()> {
+        let mut made = 0;
+        while made < bytes {
+            let number: u64 = self.random.random_range(0..1_000_000_000);
+            let row = format!(
+                "{number}\t2026-{:02}-{:02} 10:{:02}:07.{number}\tCustomer {}\tS{number:09}\t{}.{:02}\tsale\t\\N\tt\n",
+                number % 12 + 1,
+                number % 28 + 1,
+                number % 60,
+                number % 5000,
+                number % 100_000,
+                number % 100
+            );
+            to.write_all(row.as_bytes())?;
+            made += row.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn dump(&mut self, bytes: u64) -> Outcome<()> {
+        let mut file = BufWriter::new(File::create(self.folder.join("dump.sql"))?);
+        self.rows(&mut file, bytes)?;
+        Ok(file.flush()?)
+    }
+
+    /// Changes the newest rows and adds as many.
+    fn change_dump(&mut self, bytes: u64) -> Outcome<()> {
+        let path = self.folder.join("dump.sql");
+        let mut file = File::options().write(true).open(&path)?;
+        let kept = file.metadata()?.len().saturating_sub(bytes);
+        file.set_len(kept)?;
+        io::Seek::seek(&mut file, io::SeekFrom::End(0))?;
+        let mut file = BufWriter::new(file);
+        self.rows(&mut file, 2 * bytes)?;
+        Ok(file.flush()?)
+    }
+}
+
+fn line(what: &str, start: Instant, bytes: u64) {
+    println!("{what:<36}{:>10.2}{:>14.1}", start.elapsed().as_secs_f64(), bytes as f64 / MB);
+}
+
+/// The dump as a stream of unknown length, as `pg_dump` gives it; attachments as files.
+fn content(source: &Path) -> Outcome<Content> {
+    let dump = source.join("dump.sql");
+    let open_dump = move || Ok(Box::new(File::open(dump)?) as Box<dyn Read + Send>);
+    let mut files = vec![ContentFile {
+        path: "dump.sql".to_owned(),
+        size: None,
+        sha1: None,
+        open: Box::new(open_dump),
+        may_be_missing: false,
+    }];
+    for folder in fs::read_dir(source.join("filestore"))? {
+        for file in fs::read_dir(folder?.path())? {
+            let file = file?;
+            let name = file.file_name().into_string().map_err(|_| "a name is no text")?;
+            let mut sha1 = [0; 20];
+            hex::decode_to_slice(&name, &mut sha1)?;
+            let path = file.path();
+            files.push(ContentFile {
+                path: format!("filestore/{}/{name}", &name[..2]),
+                size: Some(file.metadata()?.len()),
+                sha1: Some(sha1),
+                open: Box::new(move || Ok(Box::new(File::open(path)?))),
+                may_be_missing: true,
+            });
+        }
+    }
+    Ok(Content { files })
+}
+
+async fn holdfast(repositories: &Repositories, source: &Path, number: u128, what: &str) -> Outcome<Backup> {
+    let start = Instant::now();
+    let backup = NewBackup {
+        id: BackupId(Uuid::from_u128(number)),
+        created_at: chrono::DateTime::from_timestamp(1_790_000_000 + i64::try_from(number)?, 0)
+            .ok_or("no such time")?,
+        database: DatabaseName::parse("bench")?,
+        format: BackupFormat::Zip,
+        attachments: Some(Attachments::default()),
+        odoo_version: None,
+        postgres_version: None,
+        comment: String::new(),
+    };
+    let (quiet, token) = (Arc::new(|_, _| ()), CancellationToken::new());
+    let made = repositories.ingest(REPOSITORY, backup, content(source)?, Box::new(|| Ok(())), quiet, token).await?;
+    line(what, start, made.stored_bytes);
+    Ok(made)
+}
+
+async fn export(repositories: &Repositories, backup: &Backup, compression: LinkCompression, what: &str) -> Outcome<()> {
+    let start = Instant::now();
+    let export = repositories.export(REPOSITORY, backup.id, compression, None).await?;
+    let bytes = export.bytes.try_fold(0, |sum, piece| async move { Ok(sum + piece.len() as u64) }).await?;
+    line(&format!("Holdfast, zip download, {what}"), start, bytes);
+    let rate = backup.size_bytes as f64 / MB / start.elapsed().as_secs_f64();
+    println!("{:<36}{rate:>10.0} MB of content a second", "");
+    Ok(())
+}
+
+fn run(command: &mut Command) -> Outcome<()> {
+    let output = command.output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr)).into())
+}
+
+fn restic(folder: &Path, what: &str) -> Outcome<()> {
+    let repository = folder.join("restic");
+    let command = || {
+        let mut command = Command::new("restic");
+        command.env("RESTIC_REPOSITORY", &repository).env("RESTIC_PASSWORD", "x");
+        command.env("RESTIC_CACHE_DIR", folder.join("restic-cache")).current_dir(folder);
+        command
+    };
+    if !repository.exists() {
+        run(command().arg("init"))?;
+    }
+    let before = bytes_below(&repository)?;
+    let start = Instant::now();
+    run(command().args(["backup", "source"]))?;
+    line(what, start, bytes_below(&repository)? - before);
+    Ok(())
+}
+
+/// As Odoo's `dump_db` does: a copy of the filestore, then a zip with everything deflated.
+const ODOOS_WAY: &str = "import os, shutil, sys, zipfile
+source, copy, target = sys.argv[1:]
+shutil.copytree(source, copy)
+with zipfile.ZipFile(target, 'w', compression=zipfile.ZIP_DEFLATED, allowZip64=True) as z:
+    for folder, _, names in os.walk(copy):
+        for name in names:
+            path = os.path.join(folder, name)
+            z.write(path, os.path.relpath(path, copy))";
+
+fn odoos_way(folder: &Path, what: &str) -> Outcome<u64> {
+    let (copy, target) = (folder.join("copy"), folder.join("odoo.zip"));
+    let start = Instant::now();
+    run(Command::new("python3").args(["-c", ODOOS_WAY]).arg(folder.join("source")).arg(&copy).arg(&target))?;
+    let bytes = fs::metadata(&target)?.len();
+    line(what, start, bytes);
+    fs::remove_dir_all(copy)?;
+    fs::remove_file(target)?;
+    Ok(bytes)
+}
+
+fn bytes_below(folder: &Path) -> io::Result<u64> {
+    fs::read_dir(folder)?.try_fold(0, |sum, entry| {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        Ok(sum + if kind.is_dir() { bytes_below(&entry.path())? } else { entry.metadata()?.len() })
+    })
+}
+
+/// Begins to measure the peak of resident memory anew.
+fn forget_peak() -> io::Result<()> {
+    fs::write("/proc/self/clear_refs", "5")
+}
+
+/// The peak of resident memory, in MB.
+fn peak() -> Outcome<f64> {
+    for line in BufReader::new(File::open("/proc/self/status")?).lines() {
+        if let Some(value) = line?.strip_prefix("VmHWM:") {
+            return Ok(value.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0 / MB);
+        }
+    }
+    Err("the system does not tell the peak of memory".into())
+}
