@@ -21,6 +21,9 @@ pub struct ServerInfo {
     pub running_jobs: u64,
     /// Jobs that wait.
     pub queued_jobs: u64,
+    /// The most memory that the process has had resident, where the system tells.
+    #[serde(default)]
+    pub peak_memory_bytes: Option<u64>,
 }
 
 /// Space on a disk.

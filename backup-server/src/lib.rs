@@ -1,5 +1,23 @@
-//! Keeps and restores backups of Odoo databases; driven over HTTP.
+//! Keeps and restores backups of Odoo databases; driven over HTTP (`/v1`), as its own process or inside the panel's.
 
 pub mod archives;
+mod config;
+mod disk;
+mod durable;
+mod jobs;
+mod keys;
+mod links;
+mod openapi;
 pub mod repositories;
+mod router;
+mod server;
 pub mod sources;
+
+pub use config::{Clock, Config, Layout};
+pub use server::{BackupServer, StartError};
+
+/// Makes ring the process's TLS provider; calling it again does nothing.
+pub fn install_tls_provider() {
+    // An Err says that one is installed already.
+    drop(rustls::crypto::ring::default_provider().install_default());
+}

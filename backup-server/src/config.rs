@@ -1,0 +1,161 @@
+//! Settings of a backup server, the folders it uses, and the clock it goes by.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+
+use crate::{archives::Limits, sources::Timeouts};
+
+/// How a backup server is set up. `Config::new(folder)` gives the defaults.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Config {
+    /// Folder for everything that the server keeps: repositories, keys, the token, journals of jobs.
+    #[arg(long, env = "BACKUP_DATA", default_value = "./backup-data")]
+    pub data: PathBuf,
+    /// How many jobs run at the same time.
+    #[arg(long, env = "BACKUP_JOBS", default_value_t = 2)]
+    pub jobs: usize,
+    /// Odoo may take so many seconds to build a zip before it sends the first byte.
+    #[arg(long, env = "BACKUP_FIRST_BYTE_SECONDS", default_value_t = 3600)]
+    pub first_byte_seconds: u64,
+    /// A source that began to send and then sends nothing for so many seconds fails its job.
+    #[arg(long, env = "BACKUP_STALL_SECONDS", default_value_t = 600)]
+    pub stall_seconds: u64,
+    /// Link-local or otherwise refused address ranges that sources may be in all the same, such as 169.254.7.0/24.
+    #[arg(long = "allow-range", env = "BACKUP_ALLOW_RANGES", value_delimiter = ',')]
+    pub allowed_ranges: Vec<String>,
+    /// Disk space in megabytes that a job must leave free.
+    #[arg(long, env = "BACKUP_KEEP_FREE_MB", default_value_t = 200)]
+    pub keep_free_mb: u64,
+    /// How many seconds running jobs may go on when the server is asked to stop.
+    #[arg(long, env = "BACKUP_GRACE_SECONDS", default_value_t = 10)]
+    pub grace_seconds: u64,
+    /// Where "now" comes from.
+    #[arg(skip)]
+    pub clock: Clock,
+}
+
+impl Config {
+    /// The defaults, with everything kept in `data`.
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        Self {
+            data: data.into(),
+            jobs: 2,
+            first_byte_seconds: 3600,
+            stall_seconds: 600,
+            allowed_ranges: Vec::new(),
+            keep_free_mb: 200,
+            grace_seconds: 10,
+            clock: Clock::default(),
+        }
+    }
+
+    /// How long a source may do nothing.
+    pub fn timeouts(&self) -> Timeouts {
+        Timeouts {
+            first_byte: Duration::from_secs(self.first_byte_seconds),
+            stall: Duration::from_secs(self.stall_seconds),
+            ..Timeouts::default()
+        }
+    }
+
+    /// Bounds on an arriving zip: far above what Odoo makes, far below what would hurt.
+    pub const fn limits(&self) -> Limits {
+        Limits { entries: 20_000_000, bytes: 8_000_000_000_000, ratio: 300 }
+    }
+
+    /// Bytes that a job must leave free on the disk.
+    pub const fn keep_free_bytes(&self) -> u64 {
+        self.keep_free_mb.saturating_mul(1_000_000)
+    }
+
+    /// How long running jobs may go on when the server stops.
+    pub const fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace_seconds)
+    }
+
+    /// The folders and files inside the data folder.
+    pub fn layout(&self) -> Layout {
+        Layout { root: self.data.clone() }
+    }
+}
+
+/// What lies where in the data folder.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// The data folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// One restic repository a folder.
+    pub fn repositories(&self) -> PathBuf {
+        self.root.join("repositories")
+    }
+
+    /// Files on their way in; emptied at start.
+    pub fn staging(&self) -> PathBuf {
+        self.root.join("staging")
+    }
+
+    /// Journals and logs of jobs.
+    pub fn jobs(&self) -> PathBuf {
+        self.root.join("jobs")
+    }
+
+    /// The bearer token that clients send.
+    pub fn token(&self) -> PathBuf {
+        self.root.join("token")
+    }
+
+    /// The key that signs download links.
+    pub fn link_key(&self) -> PathBuf {
+        self.root.join("link-key")
+    }
+
+    /// Links that are not past their time.
+    pub fn links(&self) -> PathBuf {
+        self.root.join("links.json")
+    }
+
+    pub(crate) fn folders(&self) -> [PathBuf; 3] {
+        [self.root.clone(), self.staging(), self.jobs()]
+    }
+}
+
+/// Where "now" comes from: the system, or a test.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>);
+
+impl Clock {
+    /// A clock that asks `now` each time.
+    pub fn new(now: impl Fn() -> DateTime<Utc> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// The time.
+    pub fn now(&self) -> DateTime<Utc> {
+        (self.0)()
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new(Utc::now)
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}

@@ -1,0 +1,112 @@
+//! The backup job: test the source, look at the disk, open the source, store it.
+
+use std::{sync::Arc, time::Instant};
+
+use backup_api::{
+    Backup, Failure, FailureCode, Phase, Problem, RepositoryId, Severity, Source, SourceReport, StartBackup,
+};
+
+use super::{JobContext, space, words};
+use crate::{
+    repositories::{NewBackup, ReportProgress},
+    server::App,
+    sources::OpenedSource,
+};
+
+/// A backup to be made.
+pub(crate) struct BackupJob {
+    pub app: App,
+    pub repository: RepositoryId,
+    pub start: StartBackup,
+}
+
+impl BackupJob {
+    /// Makes it, and tells the log each step.
+    pub async fn run(self, context: JobContext) -> Result<Backup, Failure> {
+        let began = Instant::now();
+        context.enter(Phase::Checking);
+        let report = self.check_source(&context).await?;
+        self.check_space(&context, &report).await?;
+        let opened = self.open(&context).await?;
+        let backup = self.store(&context, opened).await?;
+        tell_result(&context, &backup, began);
+        Ok(backup)
+    }
+
+    async fn check_source(&self, context: &JobContext) -> Result<SourceReport, Failure> {
+        let source = &self.start.source;
+        context.info(format!("Testing {}.", words::source(source)));
+        let report = tokio::select! {
+            report = self.app.sources.test(source) => report,
+            () = context.cancel.cancelled() => return Err(cancelled()),
+        };
+        let (stops, warnings): (Vec<&Problem>, Vec<&Problem>) =
+            report.problems.iter().partition(|problem| problem.severity == Severity::Stop);
+        warnings.iter().for_each(|problem| context.warn(&problem.message));
+        if !stops.is_empty() {
+            let message = stops.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("\n");
+            return Err(Failure { code: FailureCode::Source, message });
+        }
+        context.info(words::report(&report));
+        Ok(report)
+    }
+
+    async fn check_space(&self, context: &JobContext, report: &SourceReport) -> Result<(), Failure> {
+        let backups = self.app.repositories.list(self.repository).await.map_err(Failure::from)?;
+        let previous = backups.into_iter().find(|backup| backup.format == self.start.format);
+        let is_staged = matches!(self.start.source, Source::OdooHttp { .. });
+        let needed = space::needed(self.start.format, is_staged, report, previous.as_ref());
+        let sentence = space::check(self.app.layout.root(), needed, self.app.config.keep_free_bytes())?;
+        context.info(sentence);
+        Ok(())
+    }
+
+    async fn open(&self, context: &JobContext) -> Result<OpenedSource, Failure> {
+        let began = Instant::now();
+        if let Source::OdooHttp { .. } = self.start.source {
+            context.info("Asking Odoo for the backup. Odoo builds all of it before it sends the first byte.");
+        }
+        let (source, cancel) = (&self.start.source, context.cancel.clone());
+        let opened = self.app.sources.open(source, self.start.format, reporter(context), cancel).await?;
+        opened.facts.warnings.iter().for_each(|warning| context.warn(warning));
+        context.info(format!("The source is ready after {}.", words::seconds(began.elapsed())));
+        Ok(opened)
+    }
+
+    async fn store(&self, context: &JobContext, opened: OpenedSource) -> Result<Backup, Failure> {
+        let OpenedSource { content, finish, facts, guard } = opened;
+        let backup = NewBackup {
+            id: self.start.backup,
+            created_at: self.app.config.clock.now(),
+            database: self.start.source.database().clone(),
+            format: self.start.format,
+            attachments: facts.attachments,
+            odoo_version: facts.odoo_version,
+            postgres_version: facts.postgres_version,
+            comment: self.start.comment.clone(),
+        };
+        context.info(format!("Storing {} file(s) as {}.", content.files.len(), backup.file_name()));
+        let (report, cancel) = (reporter(context), context.cancel.clone());
+        let stored = self.app.repositories.ingest(self.repository, backup, content, finish, report, cancel).await;
+        // Programs are ended and staged files removed before anyone hears of the outcome; that may block.
+        let dropped = tokio::task::spawn_blocking(move || drop(guard)).await;
+        dropped.map_err(|error| Failure { code: FailureCode::Internal, message: error.to_string() })?;
+        Ok(stored?)
+    }
+}
+
+fn reporter(context: &JobContext) -> ReportProgress {
+    let context = context.clone();
+    Arc::new(move |phase, progress| context.progress(phase, progress))
+}
+
+fn cancelled() -> Failure {
+    Failure { code: FailureCode::Cancelled, message: "Cancelled on request; nothing was kept.".to_owned() }
+}
+
+fn tell_result(context: &JobContext, backup: &Backup, began: Instant) {
+    if let Some(attachments) = backup.attachments.as_ref().filter(|found| found.missing_count() > 0) {
+        context.warn(words::missing(attachments));
+    }
+    context.info(words::result(backup, began.elapsed()));
+}

@@ -1,0 +1,15 @@
+//! Long-running work: queued, run one at a time per repository, followed, cancelled, and remembered across restarts.
+
+mod backup;
+mod context;
+mod journal;
+pub(crate) mod routes;
+mod runner;
+mod space;
+mod table;
+mod words;
+
+pub(crate) use backup::BackupJob;
+pub(crate) use context::JobContext;
+pub(crate) use journal::Journal;
+pub(crate) use runner::{JobRunner, NewJob, SubmitError};

@@ -1,0 +1,30 @@
+//! `backup-server`: a backup server as its own process, near the databases that it backs up.
+
+use std::net::SocketAddr;
+
+use backup_server::{BackupServer, Config};
+use clap::Parser;
+
+/// Keeps and restores backups of Odoo databases; a Holdfast panel drives it.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// Address to listen on; for TLS put a reverse proxy before it.
+    #[arg(long, env = "BACKUP_LISTEN", default_value = "127.0.0.1:8072")]
+    listen: SocketAddr,
+    #[command(flatten)]
+    config: Config,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let filter = tracing_subscriber::EnvFilter::builder().with_default_directive(tracing::Level::INFO.into());
+    tracing_subscriber::fmt().with_env_filter(filter.from_env_lossy()).with_writer(std::io::stderr).init();
+    let arguments = Arguments::parse();
+    let listener = tokio::net::TcpListener::bind(arguments.listen).await?;
+    let server = BackupServer::start(arguments.config).await?;
+    println!("Listening on http://{}", listener.local_addr()?);
+    println!("{}", server.token_notice());
+    server.serve(listener).await?;
+    Ok(())
+}
