@@ -35,6 +35,7 @@ pub(crate) enum Access {
 /// One route: a method and a path.
 pub(crate) struct Route {
     pub access: Access,
+    #[cfg_attr(not(test), expect(dead_code, reason = "the test of the API's description compares it"))]
     pub method: Method,
     pub path: &'static str,
     handler: MethodRouter<App>,

@@ -42,7 +42,9 @@ impl BackupJob {
         };
         let (stops, warnings): (Vec<&Problem>, Vec<&Problem>) =
             report.problems.iter().partition(|problem| problem.severity == Severity::Stop);
-        warnings.iter().for_each(|problem| context.warn(&problem.message));
+        for problem in warnings {
+            context.warn(&problem.message);
+        }
         if !stops.is_empty() {
             let message = stops.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("\n");
             return Err(Failure { code: FailureCode::Source, message });
@@ -68,7 +70,9 @@ impl BackupJob {
         }
         let (source, cancel) = (&self.start.source, context.cancel.clone());
         let opened = self.app.sources.open(source, self.start.format, reporter(context), cancel).await?;
-        opened.facts.warnings.iter().for_each(|warning| context.warn(warning));
+        for warning in &opened.facts.warnings {
+            context.warn(warning);
+        }
         context.info(format!("The source is ready after {}.", words::seconds(began.elapsed())));
         Ok(opened)
     }
