@@ -1,6 +1,6 @@
 // Everything the browser tests need, on free ports of 127.0.0.1: PostgreSQL with a real Odoo database and an Odoo
-// stand-in, a backup server of its own, and two fresh panels: "hydrated" keeps its data in SQLite, "no-js" in PostgreSQL.
-// Prints one line when all are ready, and ends them on SIGTERM.
+// stand-in, a backup server of its own, and three panels: "hydrated" keeps its data in SQLite, "no-js" in PostgreSQL,
+// "seeded" is full of made-up subscriptions. Prints one line when all are ready, and ends them on SIGTERM.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -38,23 +38,33 @@ async function startBackupServer() {
     return { ...value, pid };
 }
 
-async function startPanel(name, env) {
+function environment(name, more) {
+    return {
+        HOLDFAST_LISTEN: "127.0.0.1:0",
+        HOLDFAST_DATA: join(folder, `panel-${name}`),
+        HOLDFAST_SITE: join(target, "site"),
+        DATABASE_URL: undefined,
+        ...more,
+    };
+}
+
+async function startPanel(name, more = {}) {
     const { value, pid } = await start(`panel ${name}`, join(bin, "holdfast"), [], {
-        env: {
-            HOLDFAST_LISTEN: "127.0.0.1:0",
-            HOLDFAST_DATA: join(folder, `panel-${name}`),
-            HOLDFAST_SITE: join(target, "site"),
-            DATABASE_URL: undefined,
-            ...env,
-        },
+        env: environment(name, more),
         ready: (line) => line.match(/(http:\/\/\S+\/set-up\/\S+)/)?.[1],
         log: join(logs, `panel-${name}.log`),
     });
     return { url: new URL(value).origin, setup_url: value, pid };
 }
 
+function seed(name) {
+    const arguments_ = ["seed", "--subscriptions", "130", "--lines", "650"];
+    execFileSync(join(bin, "holdfast"), arguments_, { env: { ...process.env, ...environment(name) }, stdio: "ignore" });
+}
+
 function createDatabase(url, name) {
-    execFileSync("psql", ["--no-psqlrc", "--quiet", "--dbname", url, "--command", `CREATE DATABASE ${name}`]);
+    const postgres = new URL("/postgres", url).href;
+    execFileSync("psql", ["--no-psqlrc", "--quiet", "--dbname", postgres, "--command", `CREATE DATABASE ${name}`]);
     const address = new URL(url);
     address.pathname = `/${name}`;
     return address.href;
@@ -63,9 +73,11 @@ function createDatabase(url, name) {
 const stop = askedToStop();
 try {
     const [odoo, backup_server] = await Promise.all([startTestbed(), startBackupServer()]);
+    seed("seeded");
     const panels = {
-        hydrated: await startPanel("hydrated", {}),
+        hydrated: await startPanel("hydrated"),
         "no-js": await startPanel("no-js", { DATABASE_URL: createDatabase(odoo.postgres_url, "panel") }),
+        seeded: await startPanel("seeded"),
     };
     const facts = join(folder, "facts.json");
     writeFileSync(facts, JSON.stringify({ folder, logs, odoo, backup_server, panels }, null, 2));

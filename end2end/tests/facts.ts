@@ -6,12 +6,14 @@ export interface Panel {
     setup_url: string;
 }
 
+export type PanelName = "hydrated" | "no-js" | "seeded";
+
 export interface Facts {
     folder: string;
     logs: string;
     odoo: { postgres_url: string; database: string; filestore: string; odoo_url: string; master_password: string };
     backup_server: { url: string; token: string; pid: number };
-    panels: Record<"hydrated" | "no-js", Panel>;
+    panels: Record<PanelName, Panel>;
 }
 
 export function facts(): Facts {

@@ -3,13 +3,15 @@ import { AxeBuilder } from "@axe-core/playwright";
 import { test as base, expect, type Page } from "@playwright/test";
 import { join } from "node:path";
 
-import { type Facts, facts } from "./facts.ts";
+import { ADMINISTRATOR, type Facts, facts, type PanelName } from "./facts.ts";
 
 /** Where the signed-in session of the panel "hydrated" is kept for the tests of this run. */
 export const SESSION = join(import.meta.dirname, "../test-results/session.json");
 
 interface Fixtures {
     facts: Facts;
+    /** Which panel the test is about; by default the one of its project. */
+    panel: PanelName | undefined;
     /** What the browser may complain about: a test that provokes an error adds a pattern. */
     expectedErrors: RegExp[];
     silentConsole: void;
@@ -22,7 +24,10 @@ interface Fixtures {
 export const test = base.extend<Fixtures>({
     facts: async ({}, use) => use(facts()),
 
-    baseURL: async ({ facts, javaScriptEnabled }, use) => use(facts.panels[javaScriptEnabled ? "hydrated" : "no-js"].url),
+    panel: [undefined, { option: true }],
+
+    baseURL: async ({ facts, panel, javaScriptEnabled }, use) =>
+        use(facts.panels[panel ?? (javaScriptEnabled ? "hydrated" : "no-js")].url),
 
     expectedErrors: async ({}, use) => use([]),
 
@@ -60,6 +65,24 @@ export const test = base.extend<Fixtures>({
             }
         }),
 });
+
+/** Creates a panel's first administrator through the printed link, and is signed in. */
+export async function setUp(page: Page, link: string) {
+    await page.goto(link);
+    await page.getByLabel("Your name").fill(ADMINISTRATOR.name);
+    await page.getByLabel("Email address").fill(ADMINISTRATOR.email);
+    await page.getByLabel("Password").fill(ADMINISTRATOR.password);
+    await page.getByRole("button", { name: "Create administrator" }).click();
+    await expect(page.getByRole("heading", { name: "Subscriptions", level: 1 })).toBeVisible();
+}
+
+/** On the sign-in page: signs in as the first administrator. */
+export async function signIn(page: Page) {
+    await page.getByLabel("Email address").fill(ADMINISTRATOR.email);
+    await page.getByLabel("Password").fill(ADMINISTRATOR.password);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await expect(page.getByRole("heading", { level: 1 })).not.toHaveText("Sign in");
+}
 
 /** Waits until the page's controls answer. */
 export async function hydrated(page: Page) {

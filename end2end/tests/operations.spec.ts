@@ -1,0 +1,34 @@
+// Operations and the action log: everything that was done is there, with who did it and how it ended.
+import { ADMINISTRATOR } from "./facts.ts";
+import { expect, test } from "./fixtures.ts";
+import { createSubscription, line, startBackup } from "./subscriptions.ts";
+
+test("a backup appears in operations with its log, and every act in the action log", async ({
+    page,
+    facts,
+    open,
+    checkAccessibility,
+}) => {
+    await createSubscription(page, facts, { name: "Watched", connection: "direct" });
+    await open(new URL(page.url()).pathname);
+    await startBackup(page, "dump", "to be watched");
+    await expect(line(page, "to be watched")).toContainText("Good", { timeout: 60_000 });
+
+    await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: /^Operations/ }).click();
+    await expect(page.getByRole("heading", { name: "Operations", level: 1 })).toBeVisible();
+    const row = page.getByRole("row").filter({ hasText: "Watched" });
+    await expect(row).toContainText("Succeeded");
+    await checkAccessibility();
+    await row.getByRole("link").first().click();
+    await expect(page.getByRole("heading", { name: "Backup of Watched", level: 1 })).toBeVisible();
+    await expect(page.getByRole("heading", { name: /log/i }).first()).toBeVisible();
+    await checkAccessibility();
+
+    await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Action log" }).click();
+    await expect(page.getByRole("heading", { name: "Action log", level: 1 })).toBeVisible();
+    await checkAccessibility();
+    await page.getByRole("searchbox").fill("Watched");
+    const log = page.getByRole("table", { name: "Action log" }).getByRole("row").filter({ hasText: "Watched" });
+    await expect(log.filter({ hasText: /backup/i }).first()).toContainText(ADMINISTRATOR.name);
+    await expect(log.filter({ hasText: /subscription/i }).first()).toBeVisible();
+});
