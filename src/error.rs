@@ -65,6 +65,11 @@ impl AppError {
         Self::Invalid { field: Some(field.to_owned()), message: message.into() }
     }
 
+    /// An input error that belongs to no single field.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::Invalid { field: None, message: message.into() }
+    }
+
     /// The message for one field of a form, if this error is about it.
     pub fn for_field(&self, name: &str) -> Option<&str> {
         match self {

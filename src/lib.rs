@@ -9,6 +9,8 @@ pub mod backup_servers;
 pub mod backups;
 pub mod error;
 pub mod operations;
+#[cfg(feature = "ssr")]
+pub mod server;
 pub mod subscriptions;
 pub mod users;
 

@@ -1,2 +1,17 @@
-//! Skeleton.
-fn main() {}
+//! The panel's program; what it does is in [`holdfast::server::commands`].
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use holdfast::server::commands::{Arguments, run};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Settings, from flags or the environment.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use backup_api::Secret;
+use leptos::config::LeptosOptions;
+use url::Url;
+
+/// How the panel is set up.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Config {
+    /// Address to listen on; for TLS put a reverse proxy before it.
+    #[arg(long, env = "HOLDFAST_LISTEN", default_value = "127.0.0.1:8070", global = true)]
+    pub listen: SocketAddr,
+    /// Folder for the panel's database, its key file and the embedded backup server.
+    #[arg(long, env = "HOLDFAST_DATA", default_value = "./data", global = true)]
+    pub data: PathBuf,
+    /// A PostgreSQL database (`postgres://…`) instead of the SQLite file in the data folder.
+    #[arg(long, env = "DATABASE_URL", value_parser = postgres_url, hide_env_values = true, global = true)]
+    pub database_url: Option<Secret>,
+    /// Folder of the pages' files; if it is not there, the folder `site` beside the program.
+    #[arg(long, env = "HOLDFAST_SITE", default_value = "target/site", global = true)]
+    pub site: PathBuf,
+    /// The address that people use, when a reverse proxy changes it: `https://backups.example.com`.
+    #[arg(long, env = "HOLDFAST_PUBLIC_URL", global = true)]
+    pub public_url: Option<Url>,
+    /// A reverse proxy is in front: take the client's address from its `X-Forwarded-For`.
+    #[arg(long, env = "HOLDFAST_BEHIND_PROXY", global = true)]
+    pub behind_proxy: bool,
+    /// Do not run a backup server inside this process.
+    #[arg(long, env = "HOLDFAST_NO_EMBEDDED_SERVER", global = true)]
+    pub no_embedded_server: bool,
+}
+
+impl Config {
+    /// The defaults, on a free port, with everything kept in `data`.
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            data: data.into(),
+            database_url: None,
+            site: "target/site".into(),
+            public_url: None,
+            behind_proxy: false,
+            no_embedded_server: false,
+        }
+    }
+
+    /// What Leptos needs to know; from here, so that the program runs without cargo-leptos' environment.
+    pub fn leptos_options(&self, listen: SocketAddr) -> LeptosOptions {
+        let beside = beside_program("hash.txt").is_some_and(|file| file.is_file());
+        LeptosOptions::builder()
+            .output_name("holdfast")
+            .site_root(self.site_folder().to_string_lossy().into_owned())
+            .site_pkg_dir("pkg")
+            .site_addr(listen)
+            .env(leptos::config::Env::PROD)
+            .hash_files(beside)
+            .build()
+    }
+
+    /// The folder of the pages' files.
+    pub fn site_folder(&self) -> PathBuf {
+        if self.site.is_dir() {
+            return self.site.clone();
+        }
+        beside_program("site").filter(|folder| folder.is_dir()).unwrap_or_else(|| self.site.clone())
+    }
+
+    /// The address to open in a browser.
+    pub fn address(&self, listen: SocketAddr) -> String {
+        match &self.public_url {
+            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+            None => format!("http://{}", reachable(listen)),
+        }
+    }
+}
+
+/// An address that a local client can connect to: “every address” is replaced by this machine's.
+pub fn reachable(listen: SocketAddr) -> SocketAddr {
+    let mut address = listen;
+    if listen.ip().is_unspecified() {
+        address.set_ip(if listen.is_ipv4() {
+            std::net::Ipv4Addr::LOCALHOST.into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        });
+    }
+    address
+}
+
+fn beside_program(name: &str) -> Option<PathBuf> {
+    std::env::current_exe().ok()?.parent().map(|folder: &Path| folder.join(name))
+}
+
+fn postgres_url(text: &str) -> Result<Secret, String> {
+    if super::db::is_postgres_url(text) {
+        return Ok(Secret::new(text));
+    }
+    Err("only postgres://user:password@host/database is supported; leave it out to use SQLite".to_owned())
+}

@@ -1,0 +1,231 @@
+//! The panel's database: one SQL text for SQLite and PostgreSQL.
+
+use std::{path::Path, str::FromStr, time::Duration};
+
+use chrono::{DateTime, Utc};
+use sqlx::{
+    PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    postgres::PgPoolOptions,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::StartError;
+
+/// How long a statement waits for another process that holds the SQLite file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections that read at the same time.
+const READERS: u32 = 4;
+
+/// One of the two databases.
+#[derive(Clone, Debug)]
+pub enum Db {
+    /// One writer, so that nobody waits on a lock inside the process, and several readers.
+    Sqlite {
+        /// Never writes.
+        read: SqlitePool,
+        /// The only writer.
+        write: SqlitePool,
+    },
+    /// PostgreSQL.
+    Postgres(PgPool),
+}
+
+/// A transaction; rolled back unless committed.
+#[derive(Debug)]
+pub enum Tx {
+    /// Begun with `BEGIN IMMEDIATE`.
+    Sqlite(Transaction<'static, Sqlite>),
+    /// PostgreSQL.
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// The same thing of either database; what [`query!`](crate::server::db::query) matches on.
+#[derive(Debug)]
+pub enum On<S, P> {
+    /// SQLite's.
+    Sqlite(S),
+    /// PostgreSQL's.
+    Postgres(P),
+}
+
+/// Runs one SQL text on a [`Db`] or in a [`Tx`]: `query!(db, fetch_all, SQL, arguments…)`.
+///
+/// The verbs are those of `sqlx::query_as`, and `execute`, which gives the number of rows touched.
+macro_rules! query {
+    ($on:expr, execute, $sql:expr $(, $argument:expr)* $(,)?) => {
+        match $on.on() {
+            $crate::server::db::On::Sqlite(c) => {
+                sqlx::query($sql)$(.bind($argument))*.execute(c).await.map(|done| done.rows_affected())
+            }
+            $crate::server::db::On::Postgres(c) => {
+                sqlx::query($sql)$(.bind($argument))*.execute(c).await.map(|done| done.rows_affected())
+            }
+        }
+    };
+    ($on:expr, $verb:ident, $sql:expr $(, $argument:expr)* $(,)?) => {
+        match $on.on() {
+            $crate::server::db::On::Sqlite(c) => sqlx::query_as($sql)$(.bind($argument))*.$verb(c).await,
+            $crate::server::db::On::Postgres(c) => sqlx::query_as($sql)$(.bind($argument))*.$verb(c).await,
+        }
+    };
+}
+pub(crate) use query;
+
+impl Db {
+    /// Opens the database and brings its tables up to date. With a URL it is PostgreSQL, else a SQLite file in `data`.
+    pub async fn open(url: Option<&str>, data: &Path) -> Result<Self, StartError> {
+        match url {
+            Some(url) => {
+                let pool = PgPoolOptions::new().max_connections(8).connect(url).await?;
+                sqlx::migrate!("migrations/postgres").run(&pool).await?;
+                Ok(Self::Postgres(pool))
+            }
+            None => Self::open_file(data).await,
+        }
+    }
+
+    async fn open_file(data: &Path) -> Result<Self, StartError> {
+        let options = SqliteConnectOptions::new()
+            .filename(data.join("holdfast.sqlite"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT);
+        let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let migrations = sqlx::migrate!("migrations/sqlite");
+        set_aside(&write, &migrations, data).await?;
+        migrations.run(&write).await?;
+        let read = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true)).await?;
+        Ok(Self::Sqlite { read, write })
+    }
+
+    /// Where reading statements go.
+    pub fn on(&self) -> On<&SqlitePool, &PgPool> {
+        match self {
+            Self::Sqlite { read, .. } => On::Sqlite(read),
+            Self::Postgres(pool) => On::Postgres(pool),
+        }
+    }
+
+    /// Begins a transaction that may write.
+    pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
+        Ok(match self {
+            Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { read, write } => {
+                read.close().await;
+                write.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    /// Where the transaction's statements go.
+    pub fn on(&mut self) -> On<&mut SqliteConnection, &mut PgConnection> {
+        match self {
+            Self::Sqlite(tx) => On::Sqlite(tx),
+            Self::Postgres(tx) => On::Postgres(tx),
+        }
+    }
+
+    /// Keeps what was written.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await,
+            Self::Postgres(tx) => tx.commit().await,
+        }
+    }
+}
+
+/// Copies the SQLite file to `before-<version>.sqlite` when there are tables that will be changed.
+async fn set_aside(pool: &SqlitePool, migrations: &sqlx::migrate::Migrator, data: &Path) -> Result<(), StartError> {
+    let known: Option<(i64,)> =
+        sqlx::query_as("SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations'").fetch_optional(pool).await?;
+    if known.is_none() {
+        return Ok(());
+    }
+    let (applied,): (i64,) =
+        sqlx::query_as("SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations").fetch_one(pool).await?;
+    let Some(next) = migrations.iter().map(|migration| migration.version).find(|version| *version > applied) else {
+        return Ok(());
+    };
+    let copy = data.join(format!("before-{next}.sqlite"));
+    if copy.exists() {
+        // An earlier start was cut off after it had made the copy: that one is the older and truer.
+        return Ok(());
+    }
+    let unfinished = data.join(format!("before-{next}.sqlite.part"));
+    if unfinished.exists() {
+        std::fs::remove_file(&unfinished)?;
+    }
+    sqlx::query("VACUUM INTO $1").bind(unfinished.to_string_lossy().into_owned()).execute(pool).await?;
+    super::secrets::keep_private(&unfinished)?;
+    std::fs::rename(&unfinished, &copy)?;
+    tracing::info!("Set a copy of the database aside as {}", copy.display());
+    Ok(())
+}
+
+/// A moment as it is stored.
+pub const fn millis(at: DateTime<Utc>) -> i64 {
+    at.timestamp_millis()
+}
+
+/// A stored moment.
+pub fn moment(millis: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(millis).unwrap_or_default()
+}
+
+/// A count or size as it is stored.
+pub fn stored(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A stored count or size.
+pub fn number(stored: i64) -> u64 {
+    u64::try_from(stored).unwrap_or_default()
+}
+
+/// A pattern for `LIKE … ESCAPE '\'` that finds `text` anywhere in a lower-case column.
+pub fn anywhere(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in text.trim().to_lowercase().chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}
+
+/// Checks that a text is a PostgreSQL URL.
+pub fn is_postgres_url(url: &str) -> bool {
+    (url.starts_with("postgres://") || url.starts_with("postgresql://"))
+        && sqlx::postgres::PgConnectOptions::from_str(url).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_finds_its_own_signs_and_nothing_by_pattern() {
+        assert_eq!(anywhere("  50%_Off\\ "), "%50\\%\\_off\\\\%");
+        assert_eq!(anywhere(""), "%%");
+    }
+
+    #[test]
+    fn moments_keep_their_milliseconds() {
+        let at = DateTime::from_timestamp_millis(1_763_800_000_123).unwrap();
+        assert_eq!(moment(millis(at)), at);
+    }
+}

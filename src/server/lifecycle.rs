@@ -1,0 +1,105 @@
+//! Start and end of the panel: first everything opens, then it answers; it ends softly, and hard when asked twice.
+
+use std::{net::SocketAddr, time::Duration};
+
+use axum::{Router, ServiceExt, extract::Request};
+use backup_server::BackupServer;
+use tokio::{net::TcpListener, signal::unix::SignalKind, task::JoinHandle};
+use url::Url;
+
+use super::{Clock, Config, Panel, Randomness, StartError, config::reachable, router};
+use crate::{backup_servers, operations, users};
+
+/// How long requests and background work may take to end.
+const SOFT_END: Duration = Duration::from_secs(10);
+
+/// A panel that answers.
+#[derive(Debug)]
+pub struct Running {
+    /// Its state.
+    pub panel: Panel,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    answering: JoinHandle<std::io::Result<()>>,
+}
+
+impl Running {
+    /// Opens everything and begins to answer.
+    pub async fn start(config: Config, clock: Clock, randomness: Randomness) -> Result<Self, StartError> {
+        backup_server::install_tls_provider();
+        let listener = TcpListener::bind(config.listen).await?;
+        let listen = listener.local_addr()?;
+        let panel = Panel::open(config, clock, randomness).await?;
+        let embedded = start_embedded(&panel, listen).await?;
+        let options = panel.config.leptos_options(listen);
+        let answering = tokio::spawn(answer(listener, router::build(&panel, options, embedded), panel.clone()));
+        backup_servers::reach::start(&panel);
+        operations::follow::resume(&panel).await?;
+        Ok(Self { panel, listen, answering })
+    }
+
+    /// The address to open in a browser.
+    pub fn address(&self) -> String {
+        self.panel.config.address(self.listen)
+    }
+
+    /// Ends softly: no new requests, open ones and background work may end; what goes on longer is cut off.
+    pub async fn stop(mut self) {
+        self.panel.stop.cancel();
+        self.panel.tasks.close();
+        let panel = self.panel.clone();
+        let soft = async {
+            drop((&mut self.answering).await);
+            panel.tasks.wait().await;
+        };
+        if tokio::time::timeout(SOFT_END, soft).await.is_err() {
+            tracing::warn!("Some requests did not end in time and were cut off");
+            self.answering.abort();
+        }
+        self.panel.db.close().await;
+    }
+}
+
+/// Serves until the process is asked to end.
+pub async fn serve(config: Config) -> Result<(), StartError> {
+    super::telemetry::start();
+    let running = Running::start(config, Clock::default(), Randomness::of_system()).await?;
+    println!("Holdfast is at {}", running.address());
+    if let Some(token) = users::set_up::fresh_link(&running.panel).await? {
+        println!("Create the first administrator here (works once, for 24 hours):");
+        println!("{}/set-up/{token}", running.address());
+    }
+    asked_to_end().await?;
+    tracing::info!("Ending; ask again to end at once");
+    tokio::select! {
+        () = running.stop() => Ok(()),
+        again = asked_to_end() => again.map_err(Into::into),
+    }
+}
+
+async fn asked_to_end() -> std::io::Result<()> {
+    let mut term = tokio::signal::unix::signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = term.recv() => Ok(()),
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+    }
+}
+
+/// Starts the backup server of this process and registers it as “This machine”.
+async fn start_embedded(panel: &Panel, listen: SocketAddr) -> Result<Option<Router>, StartError> {
+    if panel.config.no_embedded_server {
+        return Ok(None);
+    }
+    let mut config = backup_server::Config::new(panel.config.data.join("backup-server"));
+    config.clock = panel.clock.clone();
+    let server = BackupServer::start(config).await?;
+    let url = Url::parse(&format!("http://{}/this-machine", reachable(listen))).map_err(std::io::Error::other)?;
+    panel.clients.set_embedded(url, server.token());
+    backup_servers::store::register_embedded(panel).await?;
+    Ok(Some(server.router()))
+}
+
+async fn answer(listener: TcpListener, router: Router, panel: Panel) -> std::io::Result<()> {
+    let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(router);
+    axum::serve(listener, service).with_graceful_shutdown(panel.stop.clone().cancelled_owned()).await
+}

@@ -1,0 +1,127 @@
+//! What runs on the server only: settings, database, sessions, routes, background work.
+
+use std::{ops::Deref, path::PathBuf, sync::Arc};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub mod caller;
+pub mod commands;
+pub mod config;
+pub(crate) mod db;
+pub mod lifecycle;
+pub mod router;
+
+mod assets;
+mod bench;
+mod faults;
+mod headers;
+mod origin;
+mod passwords;
+mod randomness;
+mod secrets;
+mod seed;
+mod session;
+mod telemetry;
+mod throttle;
+
+pub use backup_server::Clock;
+pub use caller::{Caller, ClientAddress, door, open_door};
+pub use config::Config;
+pub use db::Db;
+pub use lifecycle::Running;
+pub use randomness::Randomness;
+
+pub(crate) use faults::{chain, of_server};
+pub(crate) use randomness::hash_of_token;
+pub(crate) use throttle::Key as ThrottleKey;
+pub(crate) use {passwords::hash as hash_password, passwords::matches as password_matches};
+pub(crate) use {session::begin as begin_session, session::end as end_session, session::local_path};
+
+use crate::{backup_servers::clients::Clients, backups::reconcile::Asked, operations::live::Live};
+
+/// Everything that a request or a background task needs; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Panel(Arc<Inner>);
+
+/// What a [`Panel`] holds.
+#[derive(Debug)]
+pub struct Inner {
+    /// The database.
+    pub db: Db,
+    /// Where “now” comes from.
+    pub clock: Clock,
+    /// Where ids and tokens come from.
+    pub randomness: Randomness,
+    /// Settings.
+    pub config: Config,
+    pub(crate) secrets: secrets::Secrets,
+    pub(crate) throttle: throttle::Throttle,
+    pub(crate) clients: Clients,
+    pub(crate) live: Live,
+    pub(crate) asked: Asked,
+    /// Ends background work and open event streams.
+    pub(crate) stop: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+}
+
+impl Deref for Panel {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Panel {
+    /// Opens the data folder and the database; nothing runs yet.
+    pub async fn open(config: Config, clock: Clock, randomness: Randomness) -> Result<Self, StartError> {
+        std::fs::create_dir_all(&config.data)?;
+        let secrets = secrets::Secrets::open(&config.data, randomness.clone())?;
+        let db = Db::open(config.database_url.as_ref().map(backup_api::Secret::reveal), &config.data).await?;
+        Ok(Self(Arc::new(Inner {
+            db,
+            clock,
+            randomness,
+            config,
+            secrets,
+            throttle: throttle::Throttle::default(),
+            clients: Clients::default(),
+            live: Live::default(),
+            asked: Asked::default(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        })))
+    }
+
+    /// A new id.
+    pub fn id(&self) -> uuid::Uuid {
+        self.randomness.id(self.clock.now())
+    }
+}
+
+/// Why the panel could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error(
+        "The panel's database cannot be used: {0}. Check DATABASE_URL, or the file holdfast.sqlite in the data folder."
+    )]
+    Database(#[from] sqlx::Error),
+    /// Its tables cannot be brought up to date.
+    #[error(
+        "The panel's tables could not be brought up to date: {0}. A copy of the SQLite file from before is in the data folder."
+    )]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// A file or the address cannot be used.
+    #[error("{0}. Check the data folder's owner and the address to listen on.")]
+    Io(#[from] std::io::Error),
+    /// The key file is damaged.
+    #[error("The key file {0} is damaged: it must hold 32 bytes. Put back the file from your own backup.")]
+    KeyFile(PathBuf),
+    /// The embedded backup server cannot start.
+    #[error("The embedded backup server cannot start: {0}")]
+    BackupServer(#[from] backup_server::StartError),
+    /// What a command asked for cannot be done.
+    #[error("{0}")]
+    Refused(#[from] crate::error::AppError),
+}
