@@ -6,6 +6,14 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub mod api;
+#[cfg(feature = "ssr")]
+pub mod clients;
+#[cfg(feature = "ssr")]
+pub mod input;
+#[cfg(feature = "ssr")]
+pub mod reach;
+#[cfg(feature = "ssr")]
+pub mod store;
 
 /// Identity of a backup server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

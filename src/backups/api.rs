@@ -5,13 +5,21 @@ use backup_api::{BackupFormat, LinkCompression, RecoveryKit};
 use leptos::prelude::*;
 
 use super::{LineId, LinePage, LineQuery};
+#[cfg(feature = "ssr")]
+use super::{create, download, notes, reconcile, removal, store};
 use crate::{error::AppError, operations::OperationId, subscriptions::SubscriptionId};
+#[cfg(feature = "ssr")]
+use crate::{server::door, users::Role};
 
 /// One page of a subscription's lines, compared with what its servers hold.
 #[server]
 pub async fn list_lines(subscription: SubscriptionId, query: LineQuery) -> Result<LinePage, AppError> {
-    let _ = (subscription, query);
-    Err(AppError::Internal)
+    door(Role::Viewer, async |panel, _| {
+        let server_unreachable = reconcile::bring_up_to_date(&panel, subscription).await?;
+        let (lines, matching) = store::page(&panel, subscription, &query).await?;
+        Ok(LinePage { lines, matching, server_unreachable, as_of: panel.clock.now() })
+    })
+    .await
 }
 
 /// Starts a backup (operators); goes to the subscription's page. One at a time for a subscription.
@@ -21,41 +29,40 @@ pub async fn create_backup(
     #[server(default)] format: BackupFormat,
     #[server(default)] comment: String,
 ) -> Result<OperationId, AppError> {
-    let _ = (subscription, format, comment);
-    Err(AppError::Internal)
+    door(Role::Operator, async |panel, caller| {
+        let operation = create::create(&panel, &caller.user, subscription, format, &comment).await?;
+        leptos_axum::redirect(&format!("/subscriptions/{}", subscription.0));
+        Ok(operation)
+    })
+    .await
 }
 
 /// A temporary link to download a backup (operators): an absolute or root-relative URL.
 #[server]
 pub async fn download_link(line: LineId, #[server(default)] compression: LinkCompression) -> Result<String, AppError> {
-    let _ = (line, compression);
-    Err(AppError::Internal)
+    door(Role::Operator, async |panel, caller| download::link(&panel, &caller.user, line, compression).await).await
 }
 
 /// Changes what is written about a backup (operators).
 #[server]
 pub async fn set_comment(line: LineId, #[server(default)] comment: String) -> Result<(), AppError> {
-    let _ = (line, comment);
-    Err(AppError::Internal)
+    door(Role::Operator, async |panel, caller| notes::set_comment(&panel, &caller.user, line, &comment).await).await
 }
 
 /// Keeps a backup from retention, or no longer (operators).
 #[server]
 pub async fn set_pinned(line: LineId, #[server(default)] pinned: bool) -> Result<(), AppError> {
-    let _ = (line, pinned);
-    Err(AppError::Internal)
+    door(Role::Operator, async |panel, caller| notes::set_pinned(&panel, &caller.user, line, pinned).await).await
 }
 
 /// Deletes a backup on its server and its line (operators); a failed or missing one only has a line.
 #[server]
 pub async fn delete_line(line: LineId) -> Result<(), AppError> {
-    let _ = line;
-    Err(AppError::Internal)
+    door(Role::Operator, async |panel, caller| removal::of_line(&panel, &caller.user, line).await).await
 }
 
 /// How to read the subscription's backups without Holdfast (administrators; written to the action log).
 #[server(name = ShowRecoveryKit)]
 pub async fn recovery_kit(subscription: SubscriptionId) -> Result<RecoveryKit, AppError> {
-    let _ = subscription;
-    Err(AppError::Internal)
+    door(Role::Administrator, async |panel, caller| notes::recovery_kit(&panel, &caller.user, subscription).await).await
 }

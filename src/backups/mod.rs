@@ -8,6 +8,18 @@ use uuid::Uuid;
 use crate::{operations::OperationId, subscriptions::SubscriptionId};
 
 pub mod api;
+#[cfg(feature = "ssr")]
+pub mod create;
+#[cfg(feature = "ssr")]
+pub mod download;
+#[cfg(feature = "ssr")]
+pub mod notes;
+#[cfg(feature = "ssr")]
+pub mod reconcile;
+#[cfg(feature = "ssr")]
+pub mod removal;
+#[cfg(feature = "ssr")]
+pub mod store;
 
 /// Identity of a backup line in the panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -5,7 +5,11 @@ use backup_api::LogLine;
 use leptos::prelude::*;
 
 use super::{ActionPage, Operation, OperationFilter, OperationId, OperationPage};
+#[cfg(feature = "ssr")]
+use super::{actions, cancel, log, store};
 use crate::{error::AppError, subscriptions::SubscriptionId};
+#[cfg(feature = "ssr")]
+use crate::{server::door, users::Role};
 
 /// One page of operations, the newest first.
 #[server]
@@ -14,29 +18,35 @@ pub async fn list_operations(
     subscription: Option<SubscriptionId>,
     #[server(default)] page: u32,
 ) -> Result<OperationPage, AppError> {
-    let _ = (filter, subscription, page);
-    Err(AppError::Internal)
+    door(Role::Viewer, async |panel, _| {
+        let (mut operations, matching) = store::list(&panel, filter, subscription, page).await?;
+        operations.iter_mut().for_each(|operation| panel.live.refresh(operation));
+        Ok(OperationPage { operations, matching, as_of: panel.clock.now() })
+    })
+    .await
 }
 
 /// One operation; unknown: [`AppError::NotFound`] and HTTP 404.
 #[server]
 pub async fn get_operation(id: OperationId) -> Result<Operation, AppError> {
-    let _ = id;
-    Err(AppError::Internal)
+    door(Role::Viewer, async |panel, _| {
+        let mut operation = store::find(&panel, id).await?.operation;
+        panel.live.refresh(&mut operation);
+        Ok(operation)
+    })
+    .await
 }
 
 /// What an operation did, the oldest line first.
 #[server]
 pub async fn operation_log(id: OperationId) -> Result<Vec<LogLine>, AppError> {
-    let _ = id;
-    Err(AppError::Internal)
+    door(Role::Viewer, async |panel, _| log::read(&panel, id).await).await
 }
 
 /// Asks an operation to stop (operators).
 #[server]
 pub async fn cancel_operation(id: OperationId) -> Result<(), AppError> {
-    let _ = id;
-    Err(AppError::Internal)
+    door(Role::Operator, async |panel, caller| cancel::ask(&panel, &caller.user, id).await).await
 }
 
 /// One page of the action log, the newest first.
@@ -46,6 +56,5 @@ pub async fn list_actions(
     subscription: Option<SubscriptionId>,
     #[server(default)] page: u32,
 ) -> Result<ActionPage, AppError> {
-    let _ = (search, subscription, page);
-    Err(AppError::Internal)
+    door(Role::Viewer, async |panel, _| actions::list(&panel, &search, subscription, page).await).await
 }

@@ -7,7 +7,25 @@ use uuid::Uuid;
 
 use crate::subscriptions::SubscriptionId;
 
+#[cfg(feature = "ssr")]
+pub mod actions;
 pub mod api;
+#[cfg(feature = "ssr")]
+pub mod cancel;
+#[cfg(feature = "ssr")]
+pub mod events;
+#[cfg(feature = "ssr")]
+pub mod follow;
+#[cfg(feature = "ssr")]
+pub mod live;
+#[cfg(feature = "ssr")]
+pub mod log;
+#[cfg(feature = "ssr")]
+pub mod outcome;
+#[cfg(feature = "ssr")]
+mod rate;
+#[cfg(feature = "ssr")]
+pub mod store;
 
 /// Identity of an operation; the backup server's job has the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

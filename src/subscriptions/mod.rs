@@ -8,6 +8,16 @@ use uuid::Uuid;
 use crate::backup_servers::ServerId;
 
 pub mod api;
+#[cfg(feature = "ssr")]
+pub mod command;
+#[cfg(feature = "ssr")]
+pub mod connection;
+#[cfg(feature = "ssr")]
+pub mod input;
+#[cfg(feature = "ssr")]
+pub mod list;
+#[cfg(feature = "ssr")]
+pub mod store;
 
 mod state;
 

@@ -4,6 +4,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub mod api;
+#[cfg(feature = "ssr")]
+pub mod set_up;
+#[cfg(feature = "ssr")]
+pub mod sign_in;
+#[cfg(feature = "ssr")]
+pub mod store;
 
 /// Somebody who can sign in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

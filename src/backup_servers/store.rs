@@ -1,0 +1,237 @@
+//! SQL of backup servers.
+
+use backup_api::{Secret, ServerInfo, Space};
+use uuid::Uuid;
+
+use super::{BackupServer, Reach, ServerId};
+use crate::{
+    error::{AppError, AppResult},
+    server::{
+        Panel,
+        db::{Tx, millis, moment, number, query, stored},
+    },
+};
+
+/// Where a token is sealed for.
+pub const TOKEN: &str = "backup_servers.token";
+/// Name of the embedded server.
+const THIS_MACHINE: &str = "This machine";
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    name: String,
+    url: String,
+    embedded: bool,
+    version: Option<String>,
+    total_bytes: Option<i64>,
+    free_bytes: Option<i64>,
+    repositories_bytes: Option<i64>,
+    reachable: Option<bool>,
+    reach_since: Option<i64>,
+    reach_reason: Option<String>,
+    subscriptions: i64,
+}
+
+/// All servers by name, or the one with this id.
+pub async fn list(panel: &Panel, only: Option<ServerId>) -> AppResult<Vec<BackupServer>> {
+    let rows: Vec<Row> = query!(
+        panel.db,
+        fetch_all,
+        "SELECT v.id, v.name, v.url, v.embedded, v.version, v.total_bytes, v.free_bytes, v.repositories_bytes,
+                v.reachable, v.reach_since, v.reach_reason,
+                (SELECT COUNT(*) FROM subscriptions s WHERE s.server_id = v.id) AS subscriptions
+         FROM backup_servers v WHERE $1 IS NULL OR v.id = $1 ORDER BY v.name_key",
+        only.map(|id| id.0)
+    )?;
+    Ok(rows.into_iter().map(Row::into_server).collect())
+}
+
+/// What it takes to talk to a server.
+#[derive(Debug)]
+pub struct Connection {
+    /// Its name.
+    pub name: String,
+    /// Its address; empty for the embedded one.
+    pub url: String,
+    /// Its token; empty for the embedded one.
+    pub token: Secret,
+    /// Whether it is the embedded one.
+    pub embedded: bool,
+}
+
+/// How to talk to a server.
+pub async fn connection(panel: &Panel, id: ServerId) -> AppResult<Option<Connection>> {
+    let row: Option<(String, String, Vec<u8>, bool)> =
+        query!(panel.db, fetch_optional, "SELECT name, url, token, embedded FROM backup_servers WHERE id = $1", id.0)?;
+    let Some((name, url, sealed, embedded)) = row else { return Ok(None) };
+    let token = if embedded { Secret::new("") } else { panel.secrets.open_sealed(TOKEN, id.0, &sealed)? };
+    Ok(Some(Connection { name, url, token, embedded }))
+}
+
+/// A server's name.
+pub async fn name_of(tx: &mut Tx, id: ServerId) -> AppResult<String> {
+    let row: Option<(String,)> = query!(tx, fetch_optional, "SELECT name FROM backup_servers WHERE id = $1", id.0)?;
+    row.map(|(name,)| name).ok_or_else(|| AppError::not_found("This backup server"))
+}
+
+/// Every server's id.
+pub async fn ids(panel: &Panel) -> AppResult<Vec<ServerId>> {
+    let rows: Vec<(Uuid,)> = query!(panel.db, fetch_all, "SELECT id FROM backup_servers")?;
+    Ok(rows.into_iter().map(|(id,)| ServerId(id)).collect())
+}
+
+/// The embedded server.
+pub async fn embedded(panel: &Panel) -> AppResult<Option<ServerId>> {
+    let row: Option<(Uuid,)> =
+        query!(panel.db, fetch_optional, "SELECT id FROM backup_servers WHERE embedded ORDER BY created_at LIMIT 1")?;
+    Ok(row.map(|(id,)| ServerId(id)))
+}
+
+/// Adds “This machine” at the first start; under another name should somebody have taken that one.
+pub async fn register_embedded(panel: &Panel) -> AppResult<()> {
+    if embedded(panel).await?.is_some() {
+        return Ok(());
+    }
+    let id = panel.id();
+    let mut tx = panel.db.begin().await?;
+    let (taken,): (i64,) =
+        query!(tx, fetch_one, "SELECT COUNT(*) FROM backup_servers WHERE name_key = $1", THIS_MACHINE.to_lowercase())?;
+    let name = if taken == 0 { THIS_MACHINE.to_owned() } else { format!("{THIS_MACHINE} (embedded)") };
+    insert(panel, &mut tx, id, &name, "", &[], true).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Adds a server.
+pub async fn insert(
+    panel: &Panel,
+    tx: &mut Tx,
+    id: Uuid,
+    name: &str,
+    url: &str,
+    token: &[u8],
+    embedded: bool,
+) -> AppResult<()> {
+    query!(
+        tx,
+        execute,
+        "INSERT INTO backup_servers (id, name, name_key, url, token, embedded, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        id,
+        name,
+        name.to_lowercase(),
+        url,
+        token,
+        embedded,
+        millis(panel.clock.now())
+    )?;
+    Ok(())
+}
+
+/// Changes name, address and token.
+pub async fn update(tx: &mut Tx, id: ServerId, name: &str, url: &str, token: &[u8]) -> AppResult<()> {
+    let touched = query!(
+        tx,
+        execute,
+        "UPDATE backup_servers SET name = $2, name_key = $3, url = $4, token = $5 WHERE id = $1",
+        id.0,
+        name,
+        name.to_lowercase(),
+        url,
+        token
+    )?;
+    if touched == 1 { Ok(()) } else { Err(AppError::not_found("This backup server")) }
+}
+
+/// Removes a server that nothing refers to; answers its name.
+pub async fn delete(tx: &mut Tx, id: ServerId) -> AppResult<String> {
+    let row: Option<(String, bool, i64, i64)> = query!(
+        tx,
+        fetch_optional,
+        "SELECT v.name, v.embedded, (SELECT COUNT(*) FROM subscriptions s WHERE s.server_id = v.id),
+                (SELECT COUNT(*) FROM backup_lines l WHERE l.server_id = v.id)
+                + (SELECT COUNT(*) FROM operations o WHERE o.server_id = v.id AND o.finished_at IS NULL)
+         FROM backup_servers v WHERE v.id = $1",
+        id.0
+    )?;
+    let (name, embedded, subscriptions, lines) = row.ok_or_else(|| AppError::not_found("This backup server"))?;
+    if embedded {
+        return Err(AppError::Conflict(
+            "The backup server of this machine belongs to the panel. To do without it, start the panel with \
+             --no-embedded-server."
+                .to_owned(),
+        ));
+    }
+    if subscriptions > 0 || lines > 0 {
+        return Err(AppError::Conflict(format!(
+            "The backup server “{name}” is still in use: {subscriptions} subscription(s) are set to it and it holds \
+             {lines} backup line(s). Move the subscriptions and delete those backups first."
+        )));
+    }
+    query!(tx, execute, "DELETE FROM backup_servers WHERE id = $1", id.0)?;
+    Ok(name)
+}
+
+/// Writes down that a server answered.
+pub async fn answered(panel: &Panel, id: ServerId, info: &ServerInfo) -> AppResult<()> {
+    let mut tx = panel.db.begin().await?;
+    query!(
+        tx,
+        execute,
+        "UPDATE backup_servers SET version = $2, total_bytes = $3, free_bytes = $4, repositories_bytes = $5,
+             reach_since = CASE WHEN reachable THEN reach_since ELSE $6 END, reachable = TRUE, reach_reason = NULL
+         WHERE id = $1",
+        id.0,
+        &info.version,
+        stored(info.space.total_bytes),
+        stored(info.space.free_bytes),
+        stored(info.space.repositories_bytes),
+        millis(panel.clock.now())
+    )?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Writes down that a server did not answer.
+pub async fn silent(panel: &Panel, id: ServerId, reason: &str) -> AppResult<()> {
+    let mut tx = panel.db.begin().await?;
+    query!(
+        tx,
+        execute,
+        "UPDATE backup_servers SET reach_since = CASE WHEN reachable IS NULL OR reachable THEN $2 ELSE reach_since END,
+             reachable = FALSE, reach_reason = $3
+         WHERE id = $1",
+        id.0,
+        millis(panel.clock.now()),
+        reason
+    )?;
+    tx.commit().await?;
+    Ok(())
+}
+
+impl Row {
+    fn into_server(self) -> BackupServer {
+        let since = self.reach_since.map(moment);
+        let reach = match (self.reachable, since) {
+            (Some(true), Some(since)) => Reach::Reachable { since },
+            (Some(false), Some(since)) => Reach::Unreachable { since, reason: self.reach_reason.unwrap_or_default() },
+            _ => Reach::Unknown,
+        };
+        let space = self.total_bytes.map(|total| Space {
+            total_bytes: number(total),
+            free_bytes: number(self.free_bytes.unwrap_or_default()),
+            repositories_bytes: number(self.repositories_bytes.unwrap_or_default()),
+        });
+        BackupServer {
+            id: ServerId(self.id),
+            name: self.name,
+            url: self.url,
+            embedded: self.embedded,
+            reach,
+            version: self.version,
+            space,
+            subscriptions: number(self.subscriptions),
+        }
+    }
+}

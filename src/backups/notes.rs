@@ -1,0 +1,54 @@
+//! Small acts on backups: comment, pin, recovery kit.
+
+use backup_api::RecoveryKit;
+
+use super::{LineId, create::checked_comment, store};
+use crate::{
+    backup_servers::clients,
+    error::{AppError, AppResult},
+    operations::actions::{self, Entry},
+    server::Panel,
+    subscriptions::{self, SubscriptionId},
+    users::User,
+};
+
+/// Changes what is written about a backup.
+pub async fn set_comment(panel: &Panel, user: &User, id: LineId, comment: &str) -> AppResult<()> {
+    let comment = checked_comment(comment)?;
+    let found = store::find(panel, id).await?;
+    let subscription = subscriptions::store::find(panel, found.line.subscription).await?;
+    let mut tx = panel.db.begin().await?;
+    store::set_comment(&mut tx, &found.line, &comment).await?;
+    let what = format!("Changed the comment of {}", found.line.name);
+    actions::write(panel, &mut tx, Entry::by(user, what).about(found.line.subscription, &subscription.name)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Keeps a backup from retention, or no longer.
+pub async fn set_pinned(panel: &Panel, user: &User, id: LineId, pinned: bool) -> AppResult<()> {
+    let found = store::find(panel, id).await?;
+    if pinned && !found.line.is_usable() {
+        return Err(AppError::Conflict("Only a good backup can be pinned; there is nothing to keep here.".to_owned()));
+    }
+    let subscription = subscriptions::store::find(panel, found.line.subscription).await?;
+    let mut tx = panel.db.begin().await?;
+    store::set_pinned(&mut tx, id, pinned).await?;
+    let what = format!("{} {}", if pinned { "Pinned" } else { "Unpinned" }, found.line.name);
+    actions::write(panel, &mut tx, Entry::by(user, what).about(found.line.subscription, &subscription.name)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// How to read the backups without Holdfast; asking is written down, for it holds the repository's password.
+pub async fn recovery_kit(panel: &Panel, user: &User, id: SubscriptionId) -> AppResult<RecoveryKit> {
+    let subscription = subscriptions::store::find(panel, id).await?;
+    let (server, repository) = subscription
+        .destination()
+        .ok_or_else(|| AppError::Conflict("No backup server is set, so there is no repository yet.".to_owned()))?;
+    let server = clients::server(panel, server).await?;
+    let kit = server.client.recovery_kit(repository).await.map_err(|error| server.fault(&error))?;
+    let what = "Showed the recovery kit with the repository's password";
+    actions::note(panel, Entry::by(user, what).about(id, &subscription.name)).await?;
+    Ok(kit)
+}

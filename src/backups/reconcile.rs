@@ -1,0 +1,219 @@
+//! Compares the lines with what the servers hold. What exists is what the server says; no answer says nothing.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use backup_api::{Backup, BackupId, ErrorCode, RepositoryId};
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::{
+    LineId, Trigger,
+    store::{self, NewLine},
+};
+use crate::{
+    backup_servers::{ServerId, clients},
+    error::AppResult,
+    operations::actions::{self, Entry},
+    server::{
+        Panel,
+        db::{Tx, millis, number, query},
+    },
+    subscriptions::{self, SubscriptionId},
+};
+
+/// How often a server is asked about a repository.
+const EVERY: TimeDelta = TimeDelta::minutes(1);
+/// How long a page waits for the servers; they go on being asked after that.
+const PAGE_WAITS: Duration = Duration::from_secs(2);
+/// How long a server may take for the list of a repository.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+type Place = (ServerId, RepositoryId);
+
+/// When each repository was last asked for, and whether its server answered.
+#[derive(Debug, Default)]
+pub struct Asked(Mutex<HashMap<Place, Arc<tokio::sync::Mutex<Option<Answer>>>>>);
+
+#[derive(Clone, Debug)]
+struct Answer {
+    at: DateTime<Utc>,
+    unreachable: Option<String>,
+}
+
+impl Asked {
+    fn place(&self, place: Place) -> Arc<tokio::sync::Mutex<Option<Answer>>> {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(places.entry(place).or_default())
+    }
+}
+
+/// Brings a subscription's lines in line with its servers; says which server could not be asked.
+pub async fn bring_up_to_date(panel: &Panel, id: SubscriptionId) -> AppResult<Option<String>> {
+    let row = subscriptions::store::find(panel, id).await?;
+    let held: Vec<(Uuid, Uuid)> = query!(
+        panel.db,
+        fetch_all,
+        "SELECT DISTINCT server_id, repository_id FROM backup_lines WHERE subscription_id = $1",
+        id.0
+    )?;
+    let mut places: BTreeSet<Place> =
+        held.into_iter().map(|(server, repository)| (ServerId(server), RepositoryId(repository))).collect();
+    places.extend(row.destination());
+    let mut unreachable = None;
+    for place in places {
+        let task = panel.tasks.spawn(ask(panel.clone(), id, row.name.clone(), place));
+        if let Ok(Ok(answer)) = tokio::time::timeout(PAGE_WAITS, task).await {
+            unreachable = unreachable.or(answer?);
+        }
+    }
+    Ok(unreachable)
+}
+
+/// Asks about one repository, unless that was done within the last minute.
+async fn ask(panel: Panel, id: SubscriptionId, name: String, place: Place) -> AppResult<Option<String>> {
+    let known = panel.asked.place(place);
+    let mut known = known.lock().await;
+    let now = panel.clock.now();
+    if let Some(answer) = known.as_ref()
+        && now - answer.at < EVERY
+    {
+        return Ok(answer.unreachable.clone());
+    }
+    let unreachable = match held_there(&panel, place).await {
+        Ok(backups) => {
+            apply(&panel, id, &name, place, now, &backups).await?;
+            None
+        }
+        Err(reason) => Some(reason),
+    };
+    *known = Some(Answer { at: now, unreachable: unreachable.clone() });
+    Ok(unreachable)
+}
+
+async fn held_there(panel: &Panel, (server, repository): Place) -> Result<Vec<Backup>, String> {
+    let server = clients::server(panel, server).await.map_err(|error| error.to_string())?;
+    match tokio::time::timeout(PATIENCE, server.client.backups(repository)).await {
+        Ok(Ok(backups)) => Ok(backups),
+        // A repository is made with its first backup.
+        Ok(Err(error)) if error.refusal().is_some_and(|refusal| refusal.code == ErrorCode::NotFound) => Ok(Vec::new()),
+        Ok(Err(error)) => Err(server.fault(&error).to_string()),
+        Err(_) => Err(format!("The backup server “{}” took too long to list its backups.", server.name)),
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Known {
+    id: Uuid,
+    remote_id: Uuid,
+    result: String,
+    size_bytes: Option<i64>,
+    recorded_at: i64,
+}
+
+/// What changed, for the action log.
+#[derive(Debug, Default)]
+struct Changes {
+    found: u64,
+    missing: u64,
+    back: u64,
+    size_changed: u64,
+}
+
+async fn apply(
+    panel: &Panel,
+    id: SubscriptionId,
+    name: &str,
+    place: Place,
+    asked_at: DateTime<Utc>,
+    backups: &[Backup],
+) -> AppResult<()> {
+    let mut tx = panel.db.begin().await?;
+    let known: Vec<Known> = query!(
+        tx,
+        fetch_all,
+        "SELECT id, remote_id, result, size_bytes, recorded_at FROM backup_lines
+         WHERE subscription_id = $1 AND server_id = $2 AND repository_id = $3",
+        id.0,
+        place.0.0,
+        place.1.0
+    )?;
+    // The end of an operation writes its own line.
+    let pending: Vec<(Uuid,)> = query!(
+        tx,
+        fetch_all,
+        "SELECT backup_id FROM operations WHERE subscription_id = $1 AND finished_at IS NULL",
+        id.0
+    )?;
+    let pending: BTreeSet<BackupId> = pending.into_iter().map(|(backup,)| BackupId(backup)).collect();
+    let held: BTreeMap<BackupId, &Backup> = backups.iter().map(|backup| (backup.id, backup)).collect();
+    let mut changes = Changes::default();
+    for line in &known {
+        compare(&mut tx, line, held.get(&BackupId(line.remote_id)).copied(), asked_at, &mut changes).await?;
+    }
+    let known: BTreeSet<BackupId> = known.iter().map(|line| BackupId(line.remote_id)).collect();
+    for backup in backups.iter().filter(|backup| !known.contains(&backup.id) && !pending.contains(&backup.id)) {
+        store::insert(panel, &mut tx, &NewLine::good(id, place.0, backup, Trigger::Found)).await?;
+        changes.found += 1;
+    }
+    let told = changes.in_words();
+    if told.is_empty() {
+        return Ok(());
+    }
+    store::recount(&mut tx, id).await?;
+    for what in told {
+        actions::write(panel, &mut tx, Entry::by_holdfast(what).about(id, name)).await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn compare(
+    tx: &mut Tx,
+    line: &Known,
+    held: Option<&Backup>,
+    asked_at: DateTime<Utc>,
+    changes: &mut Changes,
+) -> AppResult<()> {
+    let id = LineId(line.id);
+    let Some(held) = held else {
+        // A line that was written down after the server was asked cannot be in its answer.
+        let asked_before = line.recorded_at >= millis(asked_at);
+        if asked_before || matches!(line.result.as_str(), "failed" | "missing") {
+            return Ok(());
+        }
+        changes.missing += 1;
+        return store::set_result(tx, id, "missing").await;
+    };
+    let same_size = line.size_bytes.map(number) == Some(held.size_bytes);
+    match (line.result.as_str(), same_size) {
+        ("failed", _) => {
+            changes.found += 1;
+            store::turn_good(tx, id, held).await
+        }
+        ("good", true) | ("size_changed", false) => Ok(()),
+        (_, true) => {
+            changes.back += 1;
+            store::set_result(tx, id, "good").await
+        }
+        (_, false) => {
+            changes.size_changed += 1;
+            store::set_result(tx, id, "size_changed").await
+        }
+    }
+}
+
+impl Changes {
+    fn in_words(&self) -> Vec<String> {
+        let told = [
+            (self.found, "backup(s) found on the backup server that were not known here"),
+            (self.missing, "backup(s) not on the backup server any more"),
+            (self.back, "backup(s) on the backup server again as they were"),
+            (self.size_changed, "backup(s) of another size than when they were made"),
+        ];
+        told.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect()
+    }
+}

@@ -1,0 +1,131 @@
+//! Deletes backups and subscriptions: on the server first, then in the panel.
+
+use std::collections::BTreeSet;
+
+use backup_api::{BackupId, ErrorCode, RepositoryId};
+
+use super::{LineId, LineResult, store};
+use crate::{
+    backup_servers::{
+        ServerId,
+        clients::{self, Server},
+    },
+    error::{AppError, AppResult},
+    operations::{
+        self,
+        actions::{self, Entry},
+    },
+    server::Panel,
+    subscriptions::{
+        self, SubscriptionId,
+        store::{Row, keep_repository},
+    },
+    users::User,
+};
+
+/// Deletes a backup with its line. Of a failed or missing one there is only the line.
+pub async fn of_line(panel: &Panel, user: &User, id: LineId) -> AppResult<()> {
+    let found = store::find(panel, id).await?;
+    let line = &found.line;
+    if line.pinned {
+        return Err(AppError::Conflict(format!("{} is pinned. Unpin it first, then delete it.", line.name)));
+    }
+    if line.is_usable() {
+        let server = clients::server(panel, found.server).await?;
+        delete_there(&server, found.repository, line.remote_id).await?;
+    }
+    let subscription = subscriptions::store::find(panel, line.subscription).await?;
+    let what = match &line.result {
+        LineResult::Failed { .. } => format!("Deleted the line of the failed backup {}", line.name),
+        LineResult::Missing => format!("Deleted the line of the missing backup {}", line.name),
+        LineResult::Good | LineResult::SizeChanged => format!("Deleted the backup {}", line.name),
+    };
+    let mut tx = panel.db.begin().await?;
+    store::delete(&mut tx, id).await?;
+    store::recount(&mut tx, line.subscription).await?;
+    actions::write(panel, &mut tx, Entry::by(user, what).about(line.subscription, &subscription.name)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Deletes a subscription; its backups too, or they stay on their servers to be found again.
+pub async fn of_subscription(
+    panel: &Panel,
+    user: &User,
+    id: SubscriptionId,
+    typed_name: &str,
+    delete_backups: bool,
+) -> AppResult<()> {
+    let row = subscriptions::store::find(panel, id).await?;
+    let lines = store::all(panel, id).await?;
+    let backups = lines.iter().filter(|found| found.line.is_usable()).count();
+    if backups > 0 && typed_name.trim() != row.name {
+        let message = format!("It has {backups} backup(s). Type its name, “{}”, to delete it.", row.name);
+        return Err(AppError::field("typed_name", message));
+    }
+    let mut places: BTreeSet<(ServerId, RepositoryId)> =
+        lines.iter().map(|found| (found.server, found.repository)).collect();
+    places.extend(row.destination());
+    if delete_backups {
+        for (server, repository) in &places {
+            delete_all_there(panel, *server, *repository).await?;
+        }
+    }
+    let what = match (backups, delete_backups) {
+        (0, _) => "Deleted the subscription".to_owned(),
+        (_, true) => format!("Deleted the subscription with its {backups} backup(s)"),
+        (_, false) => format!("Deleted the subscription and kept its {backups} backup(s) on their servers"),
+    };
+    let mut tx = panel.db.begin().await?;
+    if operations::store::unfinished_of(&mut tx, id).await?.is_some() {
+        return Err(AppError::Conflict(
+            "A backup of this subscription is under way. Cancel it under Operations, or wait until it has ended."
+                .to_owned(),
+        ));
+    }
+    if backups > 0 && !delete_backups {
+        keep(panel, &mut tx, &row, &places).await?;
+    }
+    subscriptions::store::delete(&mut tx, id).await?;
+    actions::write(panel, &mut tx, Entry::by(user, what).about(id, &row.name)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn keep(
+    panel: &Panel,
+    tx: &mut crate::server::db::Tx,
+    row: &Row,
+    places: &BTreeSet<(ServerId, RepositoryId)>,
+) -> AppResult<()> {
+    for (server, _) in places {
+        keep_repository(panel, tx, row, *server).await?;
+    }
+    Ok(())
+}
+
+/// Deletes everything that a server holds in a repository, also what the panel has never seen.
+async fn delete_all_there(panel: &Panel, server: ServerId, repository: RepositoryId) -> AppResult<()> {
+    let server = clients::server(panel, server).await?;
+    let held = match server.client.backups(repository).await {
+        Ok(held) => held,
+        Err(error) if is_gone(&error) => return Ok(()),
+        Err(error) => return Err(server.fault(&error)),
+    };
+    for backup in held {
+        delete_there(&server, repository, backup.id).await?;
+    }
+    Ok(())
+}
+
+async fn delete_there(server: &Server, repository: RepositoryId, backup: BackupId) -> AppResult<()> {
+    match server.client.delete_backup(repository, backup).await {
+        Ok(()) => Ok(()),
+        Err(error) if is_gone(&error) => Ok(()),
+        Err(error) => Err(server.fault(&error)),
+    }
+}
+
+fn is_gone(error: &backup_api::ClientError) -> bool {
+    error.refusal().is_some_and(|refusal| refusal.code == ErrorCode::NotFound)
+}

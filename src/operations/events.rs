@@ -1,0 +1,76 @@
+//! `GET /events/operations`: first every unfinished operation, then each change, as server-sent events.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    Extension,
+    extract::State,
+    http::HeaderName,
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+};
+use futures::Stream;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::{Operation, store};
+use crate::{
+    error::{AppError, AppResult},
+    server::{Caller, Panel, caller::status_of},
+};
+
+/// A stream ends after this long; browsers connect again, with a session that still holds or not.
+const LONGEST: Duration = Duration::from_mins(10);
+
+/// Streams operations to somebody who is signed in.
+pub async fn stream(State(panel): State<Panel>, caller: Option<Extension<Caller>>) -> Response {
+    if caller.is_none() {
+        let error = AppError::SignedOut;
+        return (status_of(&error), error.to_string()).into_response();
+    }
+    // Proxies must pass each event on at once.
+    let headers = [(HeaderName::from_static("x-accel-buffering"), "no")];
+    let keep_alive = KeepAlive::new().interval(Duration::from_secs(15));
+    (headers, Sse::new(events(panel)).keep_alive(keep_alive)).into_response()
+}
+
+fn events(panel: Panel) -> impl Stream<Item = Result<Event, Infallible>> {
+    async_stream::stream! {
+        let end = tokio::time::sleep(LONGEST);
+        tokio::pin!(end);
+        // Watched before the list is read: a change in between comes twice rather than never.
+        let mut changes = panel.live.changes();
+        for operation in unfinished(&panel).await.unwrap_or_default() {
+            yield Ok(event(&operation));
+        }
+        loop {
+            let change = tokio::select! {
+                change = changes.recv() => change,
+                () = panel.stop.cancelled() => break,
+                () = &mut end => break,
+            };
+            match change {
+                Ok(operation) => yield Ok(event(&operation)),
+                Err(RecvError::Lagged(_)) => {
+                    for operation in unfinished(&panel).await.unwrap_or_default() {
+                        yield Ok(event(&operation));
+                    }
+                }
+                Err(RecvError::Closed) => break,
+            }
+        }
+    }
+}
+
+async fn unfinished(panel: &Panel) -> AppResult<Vec<Operation>> {
+    let stored = store::unfinished(panel).await?;
+    let mut operations: Vec<Operation> = stored.into_iter().map(|stored| stored.operation).collect();
+    operations.iter_mut().for_each(|operation| panel.live.refresh(operation));
+    Ok(operations)
+}
+
+fn event(operation: &Operation) -> Event {
+    let data = serde_json::to_string(operation).unwrap_or_default();
+    Event::default().event("operation").data(data)
+}

@@ -1,0 +1,262 @@
+//! Follows each unfinished operation on its backup server until the server says how it ended.
+
+use std::time::Duration;
+
+use backup_api::{ClientError, ErrorCode, Failure, FailureCode, Job, JobState, LogLevel, LogLine, StartBackup};
+use futures::StreamExt;
+
+use super::{
+    OperationId,
+    outcome::{self, End},
+    rate::Rate,
+    store::{self, Stored},
+};
+use crate::{
+    backup_servers::clients::{self, Server},
+    error::{AppError, AppResult},
+    server::Panel,
+    subscriptions,
+};
+
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Without an event for this long the server is asked: a dead connection looks like a quiet one.
+const QUIET: Duration = Duration::from_secs(30);
+
+/// Follows every operation that had not ended when the panel did.
+pub async fn resume(panel: &Panel) -> AppResult<()> {
+    for stored in store::unfinished(panel).await? {
+        panel.live.publish(&stored.operation);
+        begin(panel, stored.operation.id, true);
+    }
+    Ok(())
+}
+
+/// Follows an operation in the background; `resumed` if the server may have heard of it before.
+pub fn begin(panel: &Panel, id: OperationId, resumed: bool) {
+    let panel = panel.clone();
+    let tasks = panel.tasks.clone();
+    tasks.spawn(async move {
+        let stop = panel.stop.clone();
+        stop.run_until_cancelled(follow(&panel, id, resumed)).await;
+    });
+}
+
+async fn follow(panel: &Panel, id: OperationId, resumed: bool) {
+    let wake = panel.live.waker(id);
+    let mut follower = Follower { panel, maybe_sent: resumed, said: None, rate: Rate::default() };
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let end = match follower.attempt(id).await {
+            Ok(end) => end,
+            Err(Trouble::Again(reason)) => {
+                follower.say(id, &reason).await;
+                // Waking it up early is for a cancellation.
+                drop(tokio::time::timeout(pause, wake.notified()).await);
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                continue;
+            }
+            Err(Trouble::Over(end)) => end,
+        };
+        match outcome::settle(panel, id, end).await {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::error!(operation.id = %id.0, "The end of operation {} was not written down: {error}", id.0);
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}
+
+struct Follower<'a> {
+    panel: &'a Panel,
+    /// The server may know the job although it has never said so.
+    maybe_sent: bool,
+    /// The trouble that was last written to the log.
+    said: Option<String>,
+    rate: Rate,
+}
+
+/// Why an attempt did not end with the server's verdict.
+enum Trouble {
+    /// Says nothing about the job: try again.
+    Again(String),
+    /// It is over all the same.
+    Over(End),
+}
+
+impl From<AppError> for Trouble {
+    fn from(error: AppError) -> Self {
+        Self::Again(error.to_string())
+    }
+}
+
+impl Follower<'_> {
+    async fn attempt(&mut self, id: OperationId) -> Result<End, Trouble> {
+        let mut stored = store::find(self.panel, id).await?;
+        self.panel.live.refresh(&mut stored.operation);
+        if stored.cancel_asked && !stored.accepted && !self.maybe_sent {
+            return Err(Trouble::Over(End::cancelled_before_start()));
+        }
+        let Some(server) = stored.server else {
+            return Err(Trouble::Over(End::lost("Its backup server was deleted from the panel.")));
+        };
+        let server = clients::server(self.panel, server).await?;
+        if !stored.accepted {
+            self.hand_over(&mut stored, &server).await?;
+        }
+        self.watch(stored, &server).await
+    }
+
+    /// Gives the job to the server; giving it twice starts it once.
+    async fn hand_over(&mut self, stored: &mut Stored, server: &Server) -> Result<(), Trouble> {
+        let id = stored.operation.id;
+        if stored.cancel_asked {
+            return match server.client.job(backup_api::JobId(id.0)).await {
+                Ok(_) => Ok(store::accept(self.panel, id).await?),
+                Err(error) if is_unknown(&error) => Err(Trouble::Over(End::cancelled_before_start())),
+                Err(error) => Err(Trouble::Again(server.fault(&error).to_string())),
+            };
+        }
+        let start = start_of(self.panel, stored).await?;
+        match server.client.start_backup(stored.repository, &start).await {
+            Ok(job) => {
+                store::accept(self.panel, id).await?;
+                self.observe(stored, &job).await?;
+                Ok(())
+            }
+            Err(ClientError::Refused(refusal)) => {
+                let code =
+                    if refusal.code == ErrorCode::NoSpace { FailureCode::NoSpace } else { FailureCode::Internal };
+                let message = match refusal.code {
+                    ErrorCode::Unauthorized => server.fault(&ClientError::Refused(refusal)).to_string(),
+                    _ => refusal.message,
+                };
+                Err(Trouble::Over(End::Failed { state: JobState::Failed, failure: Failure { code, message } }))
+            }
+            Err(error) => {
+                let never_left = matches!(&error, ClientError::Unreachable(cause) if cause.is_connect());
+                self.maybe_sent |= !never_left;
+                Err(Trouble::Again(server.fault(&error).to_string()))
+            }
+        }
+    }
+
+    /// Watches the job to its end.
+    async fn watch(&mut self, mut stored: Stored, server: &Server) -> Result<End, Trouble> {
+        let (id, job) = (stored.operation.id, backup_api::JobId(stored.operation.id.0));
+        let wake = self.panel.live.waker(id);
+        let trouble = |error: ClientError| {
+            if is_unknown(&error) {
+                return Trouble::Over(End::lost(
+                    "The backup server does not know this work any more: it was started anew or set up anew meanwhile.",
+                ));
+            }
+            Trouble::Again(server.fault(&error).to_string())
+        };
+        if stored.cancel_asked {
+            server.client.cancel_job(job).await.map_err(trouble)?;
+        }
+        let mut events = Box::pin(server.client.job_events(job).await.map_err(trouble)?);
+        self.recovered(id).await;
+        loop {
+            let seen = tokio::select! {
+                event = events.next() => match event {
+                    Some(event) => event.map_err(trouble)?,
+                    // The stream broke off: the last word is asked for.
+                    None => {
+                        let job = server.client.job(job).await.map_err(trouble)?;
+                        if !job.state.is_final() {
+                            return Err(Trouble::Again("The backup server broke the connection off.".to_owned()));
+                        }
+                        job
+                    }
+                },
+                () = tokio::time::sleep(QUIET) => server.client.job(job).await.map_err(trouble)?,
+                () = wake.notified() => server.client.cancel_job(job).await.map_err(trouble)?,
+            };
+            if seen.state.is_final() {
+                return Ok(End::Told {
+                    job: Box::new(seen),
+                    log: server.client.job_log(job).await.unwrap_or_default(),
+                });
+            }
+            self.observe(&mut stored, &seen).await?;
+        }
+    }
+
+    /// Tells everybody who watches where the job stands.
+    async fn observe(&mut self, stored: &mut Stored, job: &Job) -> AppResult<()> {
+        if job.state.is_final() {
+            return Ok(());
+        }
+        let operation = &mut stored.operation;
+        let began = operation.state != JobState::Running && job.state == JobState::Running;
+        operation.state = job.state;
+        operation.phase = job.phase;
+        operation.progress = job.progress;
+        operation.started_at = job.started_at;
+        operation.bytes_per_second = self.rate.after(job.phase, job.progress.done_bytes, tokio::time::Instant::now());
+        if began {
+            store::start(self.panel, operation).await?;
+        }
+        self.panel.live.publish(operation);
+        Ok(())
+    }
+
+    /// Writes a trouble to the operation's log, once.
+    async fn say(&mut self, id: OperationId, reason: &str) {
+        if self.said.as_deref() == Some(reason) {
+            return;
+        }
+        self.said = Some(reason.to_owned());
+        let message = format!("{reason} Holdfast keeps trying; whether the work goes on is not known until then.");
+        self.write(id, LogLevel::Warn, message).await;
+    }
+
+    async fn recovered(&mut self, id: OperationId) {
+        if self.said.take().is_some() {
+            self.write(id, LogLevel::Info, "The backup server answers again.".to_owned()).await;
+        }
+    }
+
+    async fn write(&self, id: OperationId, level: LogLevel, message: String) {
+        let line = LogLine { at: self.panel.clock.now(), level, message };
+        let written = async {
+            let mut tx = self.panel.db.begin().await?;
+            store::log(&mut tx, id, std::slice::from_ref(&line)).await?;
+            tx.commit().await?;
+            AppResult::Ok(())
+        };
+        if written.await.is_err() {
+            tracing::warn!(operation.id = %id.0, "{}", line.message);
+        }
+    }
+}
+
+async fn start_of(panel: &Panel, stored: &Stored) -> Result<StartBackup, Trouble> {
+    let over = |error: AppError| match error {
+        AppError::Internal => Trouble::Again(error.to_string()),
+        error => Trouble::Over(End::Failed {
+            state: JobState::Failed,
+            failure: Failure { code: FailureCode::Source, message: error.to_string() },
+        }),
+    };
+    let gone = || over(AppError::not_found(subscriptions::store::THIS));
+    let id = stored.operation.subscription.ok_or_else(gone)?;
+    let row = subscriptions::store::find(panel, id).await.map_err(over)?;
+    let database = backup_api::DatabaseName::parse(&stored.database)
+        .map_err(|error| over(AppError::field("database", error.to_string())))?;
+    Ok(StartBackup {
+        job: backup_api::JobId(stored.operation.id.0),
+        backup: stored.backup,
+        source: row.connection.source(panel, row.id, database).map_err(over)?,
+        format: stored.format,
+        comment: stored.comment.clone(),
+    })
+}
+
+fn is_unknown(error: &ClientError) -> bool {
+    error.refusal().is_some_and(|refusal| refusal.code == ErrorCode::NotFound)
+}

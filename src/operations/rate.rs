@@ -1,0 +1,56 @@
+//! How fast bytes move, smoothed so that a person can read it.
+
+use std::time::Duration;
+
+use backup_api::Phase;
+use tokio::time::Instant;
+
+/// Shorter steps say nothing.
+const STEP: Duration = Duration::from_millis(250);
+
+/// Bytes a second within one phase.
+#[derive(Debug, Default)]
+pub struct Rate {
+    last: Option<(Phase, u64, Instant)>,
+    smoothed: Option<u64>,
+}
+
+impl Rate {
+    /// The rate after `done` bytes of a phase; `None` while nothing has moved in it.
+    pub fn after(&mut self, phase: Phase, done: u64, now: Instant) -> Option<u64> {
+        match self.last {
+            Some((known, before, at)) if known == phase && done >= before => {
+                let passed = now.duration_since(at);
+                if passed < STEP {
+                    return self.smoothed;
+                }
+                let millis = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
+                let rate = (done - before).saturating_mul(1000) / millis.max(1);
+                self.smoothed = match self.smoothed {
+                    Some(smoothed) => Some((smoothed.saturating_mul(3).saturating_add(rate)) / 4),
+                    None if rate > 0 => Some(rate),
+                    None => None,
+                };
+            }
+            _ => self.smoothed = None,
+        }
+        self.last = Some((phase, done, now));
+        self.smoothed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_is_smoothed_and_starts_anew_in_each_phase() {
+        let (mut rate, start) = (Rate::default(), Instant::now());
+        let at = |millis| start + Duration::from_millis(millis);
+        assert_eq!(rate.after(Phase::Database, 0, at(0)), None);
+        assert_eq!(rate.after(Phase::Database, 1_000_000, at(1000)), Some(1_000_000));
+        assert_eq!(rate.after(Phase::Database, 1_500_000, at(1100)), Some(1_000_000), "too soon to tell");
+        assert_eq!(rate.after(Phase::Database, 6_000_000, at(2000)), Some(2_000_000));
+        assert_eq!(rate.after(Phase::Filestore, 10, at(2500)), None);
+    }
+}

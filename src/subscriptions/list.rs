@@ -1,0 +1,130 @@
+//! The list: search, filter by state, order and page, all in the database.
+
+use chrono::TimeDelta;
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
+
+use super::{
+    BackupState, ListQuery, PAGE_ROWS, SortColumn, Standing, StateCounts, SubscriptionId, SubscriptionPage,
+    SubscriptionRow,
+};
+use crate::{
+    error::AppResult,
+    server::{
+        Panel,
+        db::{anywhere, millis, moment, number, query},
+    },
+};
+
+/// The state's place in [`BackupState::ALL`], with `$2` a day ago and `$3` five days ago; the same rule as
+/// [`Standing::state`].
+macro_rules! state {
+    () => {
+        "CASE WHEN s.server_id IS NULL THEN 3 WHEN s.latest_good_at IS NULL OR s.latest_good_at < $3 THEN 2
+              WHEN s.latest_good_at <= $2 THEN 1 ELSE 0 END"
+    };
+}
+
+macro_rules! matching {
+    () => {
+        " FROM subscriptions s LEFT JOIN backup_servers v ON v.id = s.server_id
+          WHERE (s.search_text LIKE $1 ESCAPE '\\' OR v.name_key LIKE $1 ESCAPE '\\')"
+    };
+}
+
+const COUNTS: &str = concat!("SELECT CAST(", state!(), " AS BIGINT) AS state, COUNT(*)", matching!(), " GROUP BY 1");
+
+const ROWS: &str = concat!(
+    "SELECT s.id, s.name, s.database_name, s.odoo_version, v.name AS server, s.latest_good_at, s.good_count,
+            s.latest_bytes",
+    matching!(),
+    " AND ($4 < 0 OR $4 = ",
+    state!(),
+    ") ORDER BY "
+);
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    name: String,
+    database_name: String,
+    odoo_version: Option<String>,
+    server: Option<String>,
+    latest_good_at: Option<i64>,
+    good_count: i64,
+    latest_bytes: Option<i64>,
+}
+
+/// One page of the list.
+pub async fn page(panel: &Panel, list: &ListQuery) -> AppResult<SubscriptionPage> {
+    let now = panel.clock.now();
+    let (pattern, day, days) =
+        (anywhere(&list.search), millis(now - TimeDelta::days(1)), millis(now - TimeDelta::days(5)));
+    let counted: Vec<(i64, i64)> = query!(panel.db, fetch_all, COUNTS, &pattern, day, days)?;
+    let counts = counts(&counted);
+    let state = list.state.and_then(|state| BackupState::ALL.iter().position(|known| *known == state));
+    // Only constants of this file are joined.
+    let sql = AssertSqlSafe(format!("{ROWS}{} LIMIT $5 OFFSET $6", order(list.sort, list.descending)));
+    let rows: Vec<Row> = query!(
+        panel.db,
+        fetch_all,
+        sql,
+        &pattern,
+        day,
+        days,
+        state.and_then(|state| i64::try_from(state).ok()).unwrap_or(-1),
+        i64::from(PAGE_ROWS),
+        i64::from(list.page) * i64::from(PAGE_ROWS)
+    )?;
+    Ok(SubscriptionPage {
+        rows: rows.into_iter().map(Row::into_row).collect(),
+        matching: list.state.map_or_else(|| counts.all(), |state| count_of(&counts, state)),
+        counts,
+        as_of: now,
+    })
+}
+
+/// `ORDER BY`: what is not known comes last, ties go by name.
+fn order(column: SortColumn, descending: bool) -> String {
+    let column = match column {
+        SortColumn::Name => "s.name_key",
+        SortColumn::Database => "s.database_name",
+        SortColumn::OdooVersion => "s.odoo_version",
+        SortColumn::Server => "v.name_key",
+        SortColumn::State => state!(),
+        SortColumn::LatestBackup => "s.latest_good_at",
+        SortColumn::Count => "s.good_count",
+        SortColumn::Size => "s.latest_bytes",
+    };
+    let direction = if descending { "DESC" } else { "ASC" };
+    format!("{column} {direction} NULLS LAST, s.name_key, s.id")
+}
+
+fn counts(counted: &[(i64, i64)]) -> StateCounts {
+    let of = |state: i64| counted.iter().find(|(known, _)| *known == state).map_or(0, |(_, count)| number(*count));
+    StateCounts { normal: of(0), warning: of(1), danger: of(2), not_configured: of(3) }
+}
+
+const fn count_of(counts: &StateCounts, state: BackupState) -> u64 {
+    match state {
+        BackupState::Normal => counts.normal,
+        BackupState::Warning => counts.warning,
+        BackupState::Danger => counts.danger,
+        BackupState::NotConfigured => counts.not_configured,
+    }
+}
+
+impl Row {
+    fn into_row(self) -> SubscriptionRow {
+        SubscriptionRow {
+            id: SubscriptionId(self.id),
+            name: self.name,
+            database: self.database_name,
+            odoo_version: self.odoo_version,
+            standing: Standing { configured: self.server.is_some(), latest: self.latest_good_at.map(moment) },
+            server: self.server,
+            backup_count: number(self.good_count),
+            latest_bytes: self.latest_bytes.map(number),
+        }
+    }
+}

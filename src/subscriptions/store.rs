@@ -1,0 +1,251 @@
+//! SQL of subscriptions.
+
+use backup_api::{DatabaseName, RepositoryId};
+use uuid::Uuid;
+
+use super::{Retention, Standing, Subscription, SubscriptionId, connection::Stored};
+use crate::{
+    backup_servers::ServerId,
+    error::{AppError, AppResult},
+    server::{
+        Panel,
+        db::{Tx, millis, moment, number, query},
+    },
+};
+
+/// What the record is called when it is not there.
+pub const THIS: &str = "This subscription";
+
+/// A subscription as stored.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Row {
+    /// Identity.
+    pub id: Uuid,
+    /// Customer or name.
+    pub name: String,
+    /// Database name.
+    pub database_name: String,
+    /// The backup server.
+    pub server_id: Option<Uuid>,
+    /// The repository.
+    pub repository_id: Option<Uuid>,
+    /// How it is reached.
+    #[sqlx(flatten)]
+    pub connection: Stored,
+    /// Odoo's version as last seen.
+    pub odoo_version: Option<String>,
+    keep_daily: i64,
+    keep_weekly: i64,
+    keep_monthly: i64,
+    keep_latest: i64,
+    latest_good_at: Option<i64>,
+    latest_bytes: Option<i64>,
+    /// Number of good backups.
+    pub good_count: i64,
+    stored_bytes: i64,
+}
+
+const COLUMNS: &str = "SELECT id, name, database_name, server_id, repository_id, connection, odoo_url, master_password,
+    postgres_url, redacted_postgres_url, filestore, addons, odoo_version, keep_daily, keep_weekly, keep_monthly,
+    keep_latest, latest_good_at, latest_bytes, good_count, stored_bytes FROM subscriptions WHERE id = $1";
+
+/// A subscription.
+pub async fn find(panel: &Panel, id: SubscriptionId) -> AppResult<Row> {
+    let row: Option<Row> = query!(panel.db, fetch_optional, COLUMNS, id.0)?;
+    row.ok_or_else(|| AppError::not_found(THIS))
+}
+
+/// A subscription, inside a transaction.
+pub async fn find_in(tx: &mut Tx, id: SubscriptionId) -> AppResult<Row> {
+    let row: Option<Row> = query!(tx, fetch_optional, COLUMNS, id.0)?;
+    row.ok_or_else(|| AppError::not_found(THIS))
+}
+
+impl Row {
+    /// Identity.
+    pub const fn subscription(&self) -> SubscriptionId {
+        SubscriptionId(self.id)
+    }
+
+    /// The database's name.
+    pub fn database(&self) -> AppResult<DatabaseName> {
+        DatabaseName::parse(&self.database_name).map_err(|error| AppError::field("database", error.to_string()))
+    }
+
+    /// The backup server and the repository, if set.
+    pub fn destination(&self) -> Option<(ServerId, RepositoryId)> {
+        Some((ServerId(self.server_id?), RepositoryId(self.repository_id?)))
+    }
+}
+
+/// A subscription for its form.
+pub async fn get(panel: &Panel, id: SubscriptionId) -> AppResult<Subscription> {
+    let row = find(panel, id).await?;
+    let server = match row.server_id {
+        Some(server) => {
+            let (name,): (String,) =
+                query!(panel.db, fetch_one, "SELECT name FROM backup_servers WHERE id = $1", server)?;
+            Some((ServerId(server), name))
+        }
+        None => None,
+    };
+    let kept = |stored: i64| u16::try_from(stored).unwrap_or_default();
+    Ok(Subscription {
+        id,
+        connection: row.connection.view(),
+        odoo_version: row.odoo_version,
+        backup_uuid: row.repository_id.map(RepositoryId),
+        retention: Retention {
+            daily: kept(row.keep_daily),
+            weekly: kept(row.keep_weekly),
+            monthly: kept(row.keep_monthly),
+            keep_latest: kept(row.keep_latest),
+        },
+        standing: Standing { configured: server.is_some(), latest: row.latest_good_at.map(moment) },
+        server,
+        backup_count: number(row.good_count),
+        latest_bytes: row.latest_bytes.map(number),
+        stored_bytes: number(row.stored_bytes),
+        name: row.name,
+        database: row.database_name,
+        as_of: panel.clock.now(),
+    })
+}
+
+/// What the form changes.
+#[derive(Clone, Debug)]
+pub struct Values {
+    /// Customer or name.
+    pub name: String,
+    /// Database name.
+    pub database: DatabaseName,
+    /// Backup server.
+    pub server: Option<ServerId>,
+    /// Repository.
+    pub repository: Option<RepositoryId>,
+    /// How it is reached.
+    pub connection: Stored,
+    /// What is kept.
+    pub retention: Retention,
+}
+
+/// Adds a subscription.
+pub async fn insert(panel: &Panel, tx: &mut Tx, id: SubscriptionId, values: &Values) -> AppResult<()> {
+    query!(
+        tx,
+        execute,
+        "INSERT INTO subscriptions (id, name, name_key, database_name, search_text, server_id, repository_id,
+             connection, odoo_url, master_password, postgres_url, redacted_postgres_url, filestore, addons,
+             keep_daily, keep_weekly, keep_monthly, keep_latest, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+        id.0,
+        &values.name,
+        values.name.to_lowercase(),
+        values.database.as_str(),
+        values.search_text(),
+        values.server.map(|server| server.0),
+        values.repository.map(|repository| repository.0),
+        &values.connection.connection,
+        &values.connection.odoo_url,
+        &values.connection.master_password,
+        &values.connection.postgres_url,
+        &values.connection.redacted_postgres_url,
+        &values.connection.filestore,
+        &values.connection.addons,
+        i64::from(values.retention.daily),
+        i64::from(values.retention.weekly),
+        i64::from(values.retention.monthly),
+        i64::from(values.retention.keep_latest),
+        millis(panel.clock.now())
+    )?;
+    Ok(())
+}
+
+/// Changes a subscription. Odoo's version as last seen is forgotten when it is another database.
+pub async fn update(tx: &mut Tx, id: SubscriptionId, values: &Values) -> AppResult<()> {
+    let touched = query!(
+        tx,
+        execute,
+        "UPDATE subscriptions SET name = $2, name_key = $3,
+             odoo_version = CASE WHEN database_name = $4 THEN odoo_version ELSE NULL END,
+             database_name = $4, search_text = $5, server_id = $6, repository_id = $7, connection = $8, odoo_url = $9,
+             master_password = $10, postgres_url = $11, redacted_postgres_url = $12, filestore = $13, addons = $14,
+             keep_daily = $15, keep_weekly = $16, keep_monthly = $17, keep_latest = $18
+         WHERE id = $1",
+        id.0,
+        &values.name,
+        values.name.to_lowercase(),
+        values.database.as_str(),
+        values.search_text(),
+        values.server.map(|server| server.0),
+        values.repository.map(|repository| repository.0),
+        &values.connection.connection,
+        &values.connection.odoo_url,
+        &values.connection.master_password,
+        &values.connection.postgres_url,
+        &values.connection.redacted_postgres_url,
+        &values.connection.filestore,
+        &values.connection.addons,
+        i64::from(values.retention.daily),
+        i64::from(values.retention.weekly),
+        i64::from(values.retention.monthly),
+        i64::from(values.retention.keep_latest)
+    )?;
+    if touched == 1 { Ok(()) } else { Err(AppError::not_found(THIS)) }
+}
+
+impl Values {
+    fn search_text(&self) -> String {
+        format!("{}\n{}", self.name, self.database).to_lowercase()
+    }
+}
+
+/// Takes over a repository that was kept when its subscription was deleted, if one is known for these.
+pub async fn take_kept(
+    tx: &mut Tx,
+    server: ServerId,
+    name: &str,
+    database: &DatabaseName,
+) -> AppResult<Option<RepositoryId>> {
+    let row: Option<(Uuid,)> = query!(
+        tx,
+        fetch_optional,
+        "SELECT repository_id FROM kept_repositories WHERE server_id = $1 AND name_key = $2 AND database_name = $3
+         ORDER BY kept_at DESC LIMIT 1",
+        server.0,
+        name.to_lowercase(),
+        database.as_str()
+    )?;
+    let Some((repository,)) = row else { return Ok(None) };
+    query!(tx, execute, "DELETE FROM kept_repositories WHERE repository_id = $1", repository)?;
+    Ok(Some(RepositoryId(repository)))
+}
+
+/// Remembers where a deleted subscription's backups are.
+pub async fn keep_repository(panel: &Panel, tx: &mut Tx, row: &Row, server: ServerId) -> AppResult<()> {
+    let Some(repository) = row.repository_id else { return Ok(()) };
+    query!(
+        tx,
+        execute,
+        "INSERT INTO kept_repositories (repository_id, server_id, name_key, database_name, kept_at)
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (repository_id, server_id) DO NOTHING",
+        repository,
+        server.0,
+        row.name.to_lowercase(),
+        &row.database_name,
+        millis(panel.clock.now())
+    )?;
+    Ok(())
+}
+
+/// Removes a subscription with its lines.
+pub async fn delete(tx: &mut Tx, id: SubscriptionId) -> AppResult<()> {
+    let touched = query!(tx, execute, "DELETE FROM subscriptions WHERE id = $1", id.0)?;
+    if touched == 1 { Ok(()) } else { Err(AppError::not_found(THIS)) }
+}
+
+/// Writes down the Odoo version that was seen.
+pub async fn saw_version(tx: &mut Tx, id: SubscriptionId, version: &str) -> AppResult<()> {
+    query!(tx, execute, "UPDATE subscriptions SET odoo_version = $2 WHERE id = $1", id.0, version)?;
+    Ok(())
+}
