@@ -13,7 +13,7 @@ use bytes::Bytes;
 use flate2::{Compression, write::DeflateEncoder};
 use rustic_core::{
     IndexedFullStatus, Repository, RusticResult,
-    repofile::{Node, SnapshotFile},
+    repofile::{BlobType, Node, SnapshotFile},
 };
 use tokio::sync::mpsc::Sender;
 
@@ -61,7 +61,7 @@ impl Plan {
         range: Option<Range<u64>>,
     ) -> Result<Self, StorageError> {
         let parts = match backup.format {
-            BackupFormat::Dump => vec![dump(&repo, snapshot)?],
+            BackupFormat::Dump => vec![dump_part(&repo, snapshot)?],
             BackupFormat::Zip => zip_parts(&repo, snapshot)?,
         };
         let packing = match (backup.format, compression) {
@@ -139,7 +139,7 @@ impl Plan {
                 Packing::Deflated => {
                     let start = outlet.at;
                     let mut packer = DeflateEncoder::new(&mut *outlet, Compression::new(DEFLATE_LEVEL));
-                    read(self.repo.dump(&part.node, &mut packer))?;
+                    dump_node(&self.repo, &part.node, &mut packer)?;
                     packer.finish()?;
                     entry.packed = outlet.at - start;
                     outlet.write_all(&entry.descriptor())?;
@@ -155,7 +155,7 @@ impl Plan {
     }
 }
 
-fn dump(repo: &Indexed, snapshot: &SnapshotFile) -> Result<Part, StorageError> {
+fn dump_part(repo: &Indexed, snapshot: &SnapshotFile) -> Result<Part, StorageError> {
     let name = dump_name(BackupFormat::Dump);
     let node = repo.node_from_snapshot_and_path(snapshot, name).during("read")?;
     let size = snapshots::stored_size(repo, &node)?;
@@ -203,6 +203,14 @@ fn read<T>(found: RusticResult<T>) -> io::Result<T> {
     found.map_err(|error| io::Error::other(error.display_log()))
 }
 
+/// Reads a file. The library reads several pieces in parallel, but would keep single ones in a cache of 32 MB.
+fn dump_node(repo: &Indexed, node: &Node, to: &mut impl Write) -> io::Result<()> {
+    match node.content.as_deref() {
+        Some([piece]) => to.write_all(&read(repo.cat_blob(BlobType::Data, piece.to_hex().as_str()))?),
+        _ => read(repo.dump(node, to)),
+    }
+}
+
 /// Sends a file's bytes; those before or behind the range are not even read.
 fn copy(repo: &Indexed, part: &Part, outlet: &mut Outlet) -> io::Result<()> {
     let (start, end) = (outlet.at, outlet.at + part.size);
@@ -225,7 +233,7 @@ fn copy(repo: &Indexed, part: &Part, outlet: &mut Outlet) -> io::Result<()> {
     }
     node.content = Some(pieces);
     outlet.at = first.unwrap_or(start);
-    read(repo.dump(&node, outlet))?;
+    dump_node(repo, &node, outlet)?;
     outlet.at = outlet.at.max(end);
     Ok(())
 }

@@ -29,7 +29,8 @@ fn open(home: &Home, id: RepositoryId) -> Result<Repository<OpenStatus>, Storage
 const FORGET: &str = "forget";
 const PRUNE: &str = "prune";
 
-/// Forgets a backup; needs the repository for itself. Its space is freed by [`prune`], which takes the note back.
+/// Forgets a backup. Its space is freed by [`prune`], which takes the note back; until then it can still be read by
+/// whoever found it before.
 pub(super) fn forget(home: &Home, id: RepositoryId, backup: BackupId) -> Result<(), StorageError> {
     let repo = open(home, id)?;
     let stored = snapshots::find(&repo, backup)?;

@@ -1,7 +1,7 @@
 //! One repository in restic's format for each subscription, one snapshot for each backup.
 //!
 //! All methods are asynchronous; what blocks runs on blocking threads. A repository is locked for reading by ingest and
-//! export, and exclusively by whatever removes or repairs.
+//! export, and exclusively by whatever prunes or repairs.
 
 mod backend;
 mod checksums;
@@ -27,12 +27,13 @@ use std::{
     path::Path,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use backup_api::{Backup, BackupId, LinkCompression, RecoveryKit, RepositoryId};
 use bytes::Bytes;
 use futures::Stream;
-use tokio::sync::{RwLock, mpsc};
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
@@ -137,7 +138,7 @@ impl Repositories {
         if self.inner.home.exists(repository)? {
             return Ok(());
         }
-        let alone = Arc::clone(&lock.access).write_owned().await;
+        let alone = lock.exclusive().await;
         let inner = Arc::clone(&self.inner);
         blocking(move || {
             let made = inner.home.create_repository(repository);
@@ -186,9 +187,10 @@ impl Repositories {
         .map(|stored| stored.backup)
     }
 
-    /// Forgets a backup and frees what no other needs: at once, or after the downloads that run at the moment.
+    /// Forgets a backup, and frees what no other needs: at once, or after the downloads that run at the moment, of this
+    /// backup too.
     pub async fn delete(&self, repository: RepositoryId, backup: BackupId) -> Result<(), StorageError> {
-        self.alone(repository, move |home| maintain::forget(home, repository, backup)).await?;
+        self.shared(repository, move |home| maintain::forget(home, repository, backup)).await?;
         let lock = self.inner.lock_of(repository);
         self.prune_when_free(repository, &lock).await;
         Ok(())
@@ -240,6 +242,8 @@ impl Repositories {
 
     /// Reads all of a repository and compares its checksums.
     pub async fn verify(&self, repository: RepositoryId) -> Result<Verified, StorageError> {
+        // A backup that is being made has packs that no index names yet.
+        let _turn = Arc::clone(&self.inner.lock_of(repository).turn).lock_owned().await;
         self.shared(repository, move |home| maintain::verify(home, repository)).await
     }
 
@@ -283,7 +287,7 @@ impl Repositories {
         repository: RepositoryId,
         work: impl FnOnce(&Home) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
-        let alone = Arc::clone(&self.inner.lock_of(repository).access).write_owned().await;
+        let alone = self.inner.lock_of(repository).exclusive().await;
         let inner = Arc::clone(&self.inner);
         blocking(move || {
             let done = work(&inner.home);
@@ -306,6 +310,22 @@ struct Lock {
     access: Arc<RwLock<()>>,
     /// Held by the one backup that is being made.
     turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// How long to leave a repository to others before asking again to have it alone.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
+
+impl Lock {
+    /// Has the repository alone. Does not queue for it: behind whoever queues, all readers would have to wait until the
+    /// slowest download has ended.
+    async fn exclusive(&self) -> OwnedRwLockWriteGuard<()> {
+        loop {
+            match Arc::clone(&self.access).try_write_owned() {
+                Ok(alone) => return alone,
+                Err(_) => tokio::time::sleep(ASK_AGAIN).await,
+            }
+        }
+    }
 }
 
 impl Inner {

@@ -1,6 +1,6 @@
 //! What needs a look behind the public door: a disk that fills up, and a zip too large to be made in a test.
 
-use std::{io::Cursor, sync::Arc};
+use std::{fs::File, io::Cursor, os::unix::fs::FileExt, path::Path, process::Command, sync::Arc};
 
 use backup_api::{BackupFormat, BackupId, DatabaseName, ErrorCode, FailureCode, RepositoryId};
 use chrono::DateTime;
@@ -68,6 +68,44 @@ async fn a_disk_that_fills_up_at_any_moment_makes_no_backup_and_leaves_nothing()
     let left = repositories.bytes_used().await.unwrap();
     assert!(left < empty + 2000, "{left} bytes are left, {empty} before");
     repositories.ingest_through(ingest(3, BYTES, Gate::closed())).await.unwrap();
+}
+
+/// A zip whose entries are holes, so that a large one costs no disk.
+fn zip_with_holes(path: &Path, entries: &[(&str, u64)]) {
+    let made = DateTime::UNIX_EPOCH;
+    let file = File::create(path).unwrap();
+    let mut at = 0;
+    let mut directory = Vec::new();
+    for (name, size) in entries {
+        let (size, packing) = (*size, Packing::Stored);
+        // What checks a hole's CRC-32 would read it; only the short entries are read.
+        let crc = crc32fast::hash(&vec![0; usize::try_from(size.min(1000)).unwrap()]);
+        let entry = ZipEntry { name, size, packed: size, crc, offset: at, packing };
+        file.write_all_at(&entry.local_header(made), at).unwrap();
+        at += local_length(name, size) + size;
+        directory.extend(entry.central_header(made));
+    }
+    directory.extend(end_records(entries.len() as u64, at, directory.len() as u64));
+    file.write_all_at(&directory, at).unwrap();
+    assert_eq!(file.metadata().unwrap().len(), stored_length(entries.iter().copied()));
+}
+
+#[test]
+fn python_reads_zip64() {
+    const READ: &str = "import sys, zipfile
+z = zipfile.ZipFile(sys.argv[1])
+print(len(z.namelist()), z.getinfo('dump.sql').file_size, len(z.read('last')))";
+    let many: Vec<String> = (0..70_000).map(|number| format!("filestore/{number}")).collect();
+    let mut many: Vec<(&str, u64)> = many.iter().map(|name| (name.as_str(), 0)).collect();
+    many.extend([("dump.sql", 3), ("last", 1000)]);
+    let large = [("dump.sql", 5_000_000_000), ("manifest.json", 9), ("last", 1000)];
+    let folder = tempfile::tempdir().unwrap();
+    for (entries, expected) in [(large.as_slice(), "3 5000000000 1000"), (&many, "70002 3 1000")] {
+        let path = folder.path().join("large.zip");
+        zip_with_holes(&path, entries);
+        let said = Command::new("python3").args(["-c", READ]).arg(&path).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&said.stdout).trim(), expected, "{}", String::from_utf8_lossy(&said.stderr));
+    }
 }
 
 /// The records of a zip alone, as an export writes them around the entries' bytes.

@@ -124,3 +124,26 @@ async fn a_receiver_that_goes_away_stops_the_reading() {
     // Needs the repository for itself, so it returns only when the reading has stopped.
     repositories.prune(REPOSITORY).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_slow_download_outlives_its_backup_and_holds_nobody_up() {
+    let data = tempfile::tempdir().unwrap();
+    let repositories = Repositories::open(data.path()).unwrap();
+    let sample = Sample::new(8, 5_000_000, 20, 90_000);
+    let first = store(&repositories, 1, sample.content()).await.unwrap();
+    let second = store(&repositories, 2, Sample::small().content()).await.unwrap();
+    let used = repositories.bytes_used().await.unwrap();
+    let mut export = repositories.export(REPOSITORY, first.id, LinkCompression::Stored, None).await.unwrap();
+    let mut zip = export.bytes.next().await.unwrap().unwrap().to_vec();
+
+    repositories.delete(REPOSITORY, first.id).await.unwrap();
+    assert_eq!(repositories.list(REPOSITORY).await.unwrap(), std::slice::from_ref(&second));
+    fetch(&repositories, &second, LinkCompression::Stored, None).await;
+    while let Some(piece) = export.bytes.next().await {
+        zip.extend_from_slice(&piece.unwrap());
+    }
+    assert_zip_holds(zip, &sample.files());
+    // Waits for the pruning that waited for the download.
+    repositories.prune(REPOSITORY).await.unwrap();
+    assert!(repositories.bytes_used().await.unwrap() < used / 2);
+}
