@@ -9,7 +9,10 @@ use std::{
 
 use chrono::{DateTime, Utc};
 
-use crate::{archives::Limits, sources::Timeouts};
+use crate::{
+    archives::Limits,
+    sources::{PgTools, Timeouts},
+};
 
 /// How a backup server is set up. `Config::new(folder)` gives the defaults.
 #[derive(Clone, Debug, clap::Args)]
@@ -35,6 +38,9 @@ pub struct Config {
     /// How many seconds running jobs may go on when the server is asked to stop.
     #[arg(long, env = "BACKUP_GRACE_SECONDS", default_value_t = 10)]
     pub grace_seconds: u64,
+    /// Folders with pg_dump and pg_restore, instead of looking in the usual places.
+    #[arg(long = "pg-bin", env = "BACKUP_PG_BIN", value_delimiter = ',')]
+    pub pg_bin: Vec<PathBuf>,
     /// Where "now" comes from.
     #[arg(skip)]
     pub clock: Clock,
@@ -51,6 +57,7 @@ impl Config {
             allowed_ranges: Vec::new(),
             keep_free_mb: 200,
             grace_seconds: 10,
+            pg_bin: Vec::new(),
             clock: Clock::default(),
         }
     }
@@ -77,6 +84,11 @@ impl Config {
     /// How long running jobs may go on when the server stops.
     pub const fn grace(&self) -> Duration {
         Duration::from_secs(self.grace_seconds)
+    }
+
+    /// The PostgreSQL client programs to use.
+    pub(crate) fn tools(&self) -> PgTools {
+        if self.pg_bin.is_empty() { PgTools::discover() } else { PgTools::in_folders(&self.pg_bin) }
     }
 
     /// The folders and files inside the data folder.

@@ -150,7 +150,7 @@ fn sources(config: &Config, layout: &Layout) -> Result<(Sources, PgTools), Start
     if swept > 0 {
         tracing::warn!("Removed {swept} file(s) that an interrupted backup left in the staging folder");
     }
-    let tools = PgTools::discover();
+    let tools = config.tools();
     let addresses = AddressPolicy::for_sources(&config.allowed_ranges)?;
     let (timeouts, limits) = (config.timeouts(), config.limits());
     let settings = SourceSettings { staging, tools: tools.clone(), addresses, timeouts, limits };
