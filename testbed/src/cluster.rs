@@ -25,7 +25,7 @@ rm -rf "$2"
 "#;
 
 /// The longest wait for PostgreSQL to accept connections.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A running throwaway PostgreSQL server.
 ///

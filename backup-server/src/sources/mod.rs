@@ -53,8 +53,7 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        let minutes = |count: u64| Duration::from_secs(60 * count);
-        Self { connect: Duration::from_secs(20), first_byte: minutes(60), stall: minutes(10) }
+        Self { connect: Duration::from_secs(20), first_byte: Duration::from_hours(1), stall: Duration::from_mins(10) }
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn answer(
     let mut file = if zip { make_zip(shared, options, name)? } else { make_dump(shared, name)? };
     let length = file.seek(SeekFrom::End(0))?;
     if options.trap == Trap::FlippedByte {
-        flip_byte(&mut file, length / 2)?;
+        flip_byte(&mut file, length / 8 * 7)?;
     }
     file.rewind()?;
     let content_type = match options.style {
@@ -74,7 +74,7 @@ fn flip_byte(file: &mut File, at: u64) -> io::Result<()> {
     file.write_all(&[byte[0] ^ 0xff])
 }
 
-/// As `dump_db` with a format other than zip: whatever pg_dump writes, its exit status ignored.
+/// As `dump_db` with a format other than zip: whatever `pg_dump` writes, its exit status ignored.
 fn make_dump(shared: &Shared, name: &str) -> io::Result<File> {
     let file = tempfile::tempfile()?;
     let mut pg_dump = shared.clients.command("pg_dump", "odoo");

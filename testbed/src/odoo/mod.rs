@@ -52,7 +52,8 @@ pub enum Trap {
     Truncated,
     /// A whole zip whose `dump.sql` is half as long as it should be.
     HalfDumpSql,
-    /// A whole file of which one byte in the middle is wrong.
+    /// A whole file of which one byte of the data is wrong. (Not in the first half: the table of contents of a custom
+    /// dump, plain text of that length, has no checksum, and `pg_restore` takes what it says.)
     FlippedByte,
     /// Status 200 and no bytes.
     Empty,

@@ -21,7 +21,7 @@ use client::Odoo;
 use download::Arrived;
 
 /// Someone waits for a test's answer.
-const TEST_LIMIT: Duration = Duration::from_secs(60);
+const TEST_LIMIT: Duration = Duration::from_mins(1);
 
 /// An Odoo and a database in it.
 pub(super) struct Http<'a> {

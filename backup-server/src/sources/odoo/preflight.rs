@@ -103,20 +103,20 @@ async fn look_at_password(odoo: &Odoo, source: &Http<'_>, page_is_fine: bool, fo
 async fn look_at_database(odoo: &Odoo, database: &DatabaseName, found: &mut Preflight) {
     let has = |names: &[String]| names.iter().any(|name| name == database.as_str());
     match odoo.databases().await {
-        Ok(names) if !has(&names) => found.problems.push(unknown_database(database)),
-        Err(Unanswered::Denied) => found.problems.push(disabled()),
-        // From 18 on, a database that the filter hides cannot be backed up under this address.
-        Ok(_) if found.odoo_version.as_deref().is_some_and(hides_filtered) => {
-            if odoo.shown_databases().await.is_ok_and(|names| !has(&names)) {
-                let message = format!(
-                    "Odoo has a database “{database}” but hides it under this address: its dbfilter does not match the \
-                     host name. Enter the address that people use for this database."
-                );
-                found.problems.push(words::stop(ProblemCode::UnknownDatabase, message));
-            }
-        }
+        Ok(names) if !has(&names) => return found.problems.push(unknown_database(database)),
+        Err(Unanswered::Denied) => return found.problems.push(disabled()),
+        Ok(_) => {}
         // Where RPC is blocked, the backup itself will tell.
-        _ => {}
+        Err(_) => return,
+    }
+    // From 18 on, a database that the filter hides cannot be backed up under this address.
+    let filtered = found.odoo_version.as_deref().is_some_and(hides_filtered);
+    if filtered && odoo.shown_databases().await.is_ok_and(|names| !has(&names)) {
+        let message = format!(
+            "Odoo has a database “{database}” but hides it under this address: its dbfilter does not match the host name. \
+             Enter the address that people use for this database."
+        );
+        found.problems.push(words::stop(ProblemCode::UnknownDatabase, message));
     }
 }
 

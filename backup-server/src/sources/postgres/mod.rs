@@ -8,13 +8,13 @@ mod manifest;
 mod report;
 mod server;
 
-use std::{io::Cursor, path::PathBuf, sync::Arc};
+use std::{io::Cursor, sync::Arc};
 
 use backup_api::{
     Attachments, BackupFormat, DatabaseName, Failure, FailureCode, Phase, Problem, ProblemCode, Progress, Secret,
     Severity,
 };
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, error::DatabaseError};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -159,7 +159,7 @@ async fn add_filestore(
         None => {}
     }
     let attachments = found.attachments.clone();
-    files.extend(found.into_files(&folder.unwrap_or_else(PathBuf::new)));
+    files.extend(found.into_files(&folder.unwrap_or_default()));
     Ok(attachments)
 }
 
@@ -189,7 +189,7 @@ fn query_failed(error: &sqlx::Error) -> Failure {
 /// What a failed query means to an administrator.
 fn query_problem(error: &sqlx::Error) -> Problem {
     let said = error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
-    match error.as_database_error().and_then(|error| error.code()).as_deref() {
+    match error.as_database_error().and_then(DatabaseError::code).as_deref() {
         Some("42501") => words::stop(
             ProblemCode::InsufficientPrivilege,
             format!("The user may not read all of the database: {said}. Connect as the database's owner."),

@@ -5,6 +5,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 use backup_api::{Problem, ProblemCode, Secret, Severity};
 use sqlx::{
     ConnectOptions, PgConnection,
+    error::DatabaseError,
     postgres::{PgConnectOptions, PgSslMode},
 };
 use url::Url;
@@ -140,7 +141,7 @@ impl ServerAddress {
     /// What an error of connecting means to an administrator.
     fn problem(&self, error: &sqlx::Error, database: &str) -> Problem {
         let (place, user) = (self.place(), &self.user);
-        let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
+        let code = error.as_database_error().and_then(DatabaseError::code).unwrap_or_default();
         let said = error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
         let (code, message) = match &*code {
             "28P01" | "28000" => (

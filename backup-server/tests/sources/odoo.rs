@@ -1,0 +1,386 @@
+//! Odoo over HTTP: the stand-in whole, and each of its traps.
+
+use std::{
+    fs,
+    io::Write as _,
+    net::TcpListener,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use backup_api::{
+    BackupFormat::{self, Dump, Zip},
+    DatabaseName, Failure, FailureCode, Phase, ProblemCode, Secret, Source, SourceReport,
+};
+use backup_server::sources::{PgTools, Staging};
+use testbed::{
+    Cluster,
+    odoo::{Options, StandIn, Style, Trap},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::setting::{Setting, read};
+
+/// The longest wait for a stand-in to see that its client hung up.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn stand_in(setting: &Setting, options: Options) -> StandIn {
+    StandIn::start(Cluster::shared(), setting.folder.path(), options).unwrap()
+}
+
+fn source_at(url: &str, database: &str, password: &str) -> Source {
+    Source::OdooHttp {
+        url: url.to_owned(),
+        database: DatabaseName::parse(database).unwrap(),
+        master_password: Secret::new(password),
+    }
+}
+
+fn source(setting: &Setting, odoo: &StandIn) -> Source {
+    source_at(&odoo.url(), &setting.database.name, &odoo.master_password())
+}
+
+fn codes(report: &SourceReport) -> Vec<ProblemCode> {
+    report.problems.iter().map(|problem| problem.code).collect()
+}
+
+async fn failure(setting: &Setting, source: &Source, format: BackupFormat) -> Failure {
+    let failure = setting.open(source, format).await.err().expect("this must not be a backup");
+    assert_eq!(setting.staged_files(), Vec::<std::path::PathBuf>::new(), "{failure:?}");
+    failure
+}
+
+fn restored_rows(name: &str, make: impl FnOnce(&str)) -> String {
+    let cluster = Cluster::shared();
+    cluster.create_database(name, None).unwrap();
+    make(name);
+    let rows = row_counts(name);
+    cluster.drop_database(name).unwrap();
+    rows
+}
+
+/// The exact number of rows in every table.
+fn row_counts(database: &str) -> String {
+    let sql = "SELECT c.relname, (xpath('/row/c/text()', query_to_xml(format('SELECT count(*) AS c FROM %I.%I', \
+               n.nspname, c.relname), false, true, '')))[1]::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+               WHERE c.relkind = 'r' AND n.nspname = 'public' ORDER BY 1";
+    Cluster::shared().sql(database, sql).unwrap()
+}
+
+fn psql(database: &str, sql: &Path) {
+    let mut psql = Cluster::shared().clients().command("psql", "odoo");
+    psql.args([
+        "--no-psqlrc",
+        "--quiet",
+        "--set=ON_ERROR_STOP=1",
+        "--output=/dev/null",
+        "--dbname",
+        database,
+        "--file",
+    ]);
+    assert!(psql.arg(sql).status().unwrap().success());
+}
+
+#[tokio::test]
+async fn a_test_finds_nothing_wrong_with_a_good_odoo_and_asks_for_no_backup() {
+    let setting = Setting::new("http_good");
+    for style in [Style::V17, Style::V18, Style::Development] {
+        let odoo = stand_in(&setting, Options { style, ..Options::default() });
+        let report = setting.sources().test(&source(&setting, &odoo)).await;
+        assert_eq!(report.problems, []);
+        let expected = match style {
+            Style::V17 => "17.0",
+            Style::V18 => "18.0",
+            Style::Development => "19.1",
+        };
+        assert_eq!(report.odoo_version.as_deref(), Some(expected));
+        assert_eq!((odoo.backup_posts(), odoo.password_changes()), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_zip_arrives_whole_in_each_style_and_restores_with_the_same_rows() {
+    let setting = Setting::new("http_zip");
+    for (style, workers) in [(Style::V18, false), (Style::V18, true), (Style::V17, false), (Style::Development, false)]
+    {
+        let odoo = stand_in(&setting, Options { style, workers, ..Options::default() });
+        let read = setting.read(&source(&setting, &odoo), Zip).await.unwrap();
+        let direct = setting.read(&setting.direct(), Zip).await.unwrap();
+        assert_eq!(read.paths, direct.paths);
+        for path in read.paths.iter().filter(|path| path.starts_with("filestore/")) {
+            assert_eq!(read.files[path], direct.files[path]);
+        }
+        assert_eq!(read.facts.attachments, direct.facts.attachments);
+        assert_eq!(read.facts.postgres_version, direct.facts.postgres_version);
+        assert_eq!(read.facts.warnings, Vec::<String>::new());
+        let sql = setting.folder.path().join("dump.sql");
+        fs::write(&sql, &read.files["dump.sql"]).unwrap();
+        let rows = restored_rows("http_zip_restored", |name| psql(name, &sql));
+        assert_eq!(rows, row_counts("http_zip"));
+        assert_eq!(setting.staged_files(), Vec::<std::path::PathBuf>::new());
+    }
+    let phases = setting.phases.lock().unwrap();
+    assert_eq!(phases[..4], [Phase::Checking, Phase::WaitingForOdoo, Phase::Receiving, Phase::Verifying]);
+}
+
+#[tokio::test]
+async fn a_dump_arrives_whole_and_restores_with_the_same_rows() {
+    let setting = Setting::new("http_dump");
+    for workers in [false, true] {
+        let odoo = stand_in(&setting, Options { workers, ..Options::default() });
+        let read = setting.read(&source(&setting, &odoo), Dump).await.unwrap();
+        assert_eq!(read.paths, ["database.dump"]);
+        assert_eq!(read.facts.odoo_version.as_deref(), Some("18.0"));
+        assert!(read.facts.postgres_version.is_some());
+        let path = setting.folder.path().join("database.dump");
+        fs::write(&path, &read.files["database.dump"]).unwrap();
+        let rows = restored_rows("http_dump_restored", |name| {
+            let mut restore = Cluster::shared().clients().command("pg_restore", "odoo");
+            restore.args(["--no-owner", "--exit-on-error", "--dbname", name]).arg(&path);
+            assert!(restore.status().unwrap().success());
+        });
+        assert_eq!(rows, row_counts("http_dump"));
+    }
+}
+
+#[tokio::test]
+async fn an_insecure_master_password_is_refused_and_stays_what_it_was() {
+    let setting = Setting::new("http_insecure");
+    for style in [Style::V17, Style::V18] {
+        let options = Options { style, master_password: "admin".to_owned(), ..Options::default() };
+        let odoo = stand_in(&setting, options);
+        for password in ["admin", "something-new"] {
+            let source = source_at(&odoo.url(), "http_insecure", password);
+            let report = setting.sources().test(&source).await;
+            assert_eq!(codes(&report), [ProblemCode::InsecureMasterPassword]);
+            assert!(report.problems[0].message.contains("Set a password"), "{}", report.problems[0].message);
+            for format in [Zip, Dump] {
+                assert_eq!(failure(&setting, &source, format).await.code, FailureCode::Source);
+            }
+        }
+        assert_eq!(odoo.master_password(), "admin");
+        assert_eq!((odoo.backup_posts(), odoo.password_changes()), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn the_stand_in_does_change_an_insecure_password_when_asked() {
+    let setting = Setting::new("http_insecure_control");
+    let odoo = stand_in(&setting, Options { master_password: "admin".to_owned(), ..Options::default() });
+    let mut client = std::net::TcpStream::connect(odoo.url().trim_start_matches("http://")).unwrap();
+    let form = "master_pwd=changed&name=x&backup_format=zip";
+    write!(
+        client,
+        "POST /web/database/backup HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\n\r\n{form}",
+        form.len()
+    )
+    .unwrap();
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut client, &mut answer).unwrap();
+    assert!(answer.contains("Database backup error: Database &#39;x&#39; is not known"));
+    assert_eq!((odoo.master_password().as_str(), odoo.password_changes()), ("changed", 1));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_set_up_is_told_in_words_and_no_form_is_sent() {
+    let setting = Setting::new("http_wrong");
+    let odoo = stand_in(&setting, Options::default());
+    let password = odoo.master_password();
+    let disabled = stand_in(&setting, Options { list_db: false, ..Options::default() });
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody_url = format!("http://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    let no_odoo = format!("{}/nothing/here", odoo.url());
+    let cases = [
+        (source_at(&odoo.url(), "http_wrong", "not it"), ProblemCode::WrongMasterPassword, "admin_passwd"),
+        (source_at(&odoo.url(), "no_such", &password), ProblemCode::UnknownDatabase, "dbfilter"),
+        (source_at(&disabled.url(), "http_wrong", &password), ProblemCode::ManagerDisabled, "list_db"),
+        (source_at(&nobody_url, "http_wrong", &password), ProblemCode::Unreachable, "firewall"),
+        (source_at(&no_odoo, "http_wrong", &password), ProblemCode::NotOdoo, "Check the address"),
+        (source_at("ftp://127.0.0.1", "http_wrong", &password), ProblemCode::InvalidAddress, "https://odoo"),
+        (source_at("http://169.254.169.254/", "http_wrong", &password), ProblemCode::Unreachable, "allowed ranges"),
+        (
+            source_at("http://[::ffff:169.254.1.1]/", "http_wrong", &password),
+            ProblemCode::Unreachable,
+            "allowed ranges",
+        ),
+    ];
+    for (source, code, words) in cases {
+        let report = setting.sources().test(&source).await;
+        assert_eq!(codes(&report), [code], "{source:?}");
+        assert!(report.problems[0].message.contains(words), "{}", report.problems[0].message);
+        let failure = failure(&setting, &source, Zip).await;
+        assert_eq!((failure.code, &failure.message), (FailureCode::Source, &report.problems[0].message));
+    }
+    assert_eq!((odoo.backup_posts(), disabled.backup_posts()), (0, 0));
+}
+
+#[tokio::test]
+async fn error_pages_with_status_200_are_no_backups() {
+    let setting = Setting::new("http_pages");
+    let odoo = stand_in(&setting, Options::default());
+    let source = source(&setting, &odoo);
+    let page = |text: &str| Trap::ErrorPage(text.to_owned());
+    let cases = [
+        (page("Access Denied"), FailureCode::Source, "admin_passwd"),
+        (page("Database 'http_pages' is not known"), FailureCode::Source, "knows no database"),
+        (page("something <odd> & new"), FailureCode::OdooError, "something <odd> & new"),
+        (Trap::DumpFails, FailureCode::PgDump, "returned non-zero exit status 1"),
+        (Trap::PgDumpNotFound, FailureCode::PgDump, "Command `pg_dump` not found."),
+        (Trap::Redirect("http://127.0.0.1:9/".to_owned()), FailureCode::OdooError, "not followed"),
+    ];
+    for style in [Style::V18, Style::Development] {
+        for (trap, code, words) in cases.clone() {
+            odoo.configure(|options| options.style = style);
+            odoo.set_trap(trap);
+            let failure = failure(&setting, &source, Zip).await;
+            assert!(failure.code == code && failure.message.contains(words), "{style:?} {failure:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn truncated_damaged_and_empty_files_are_no_backups() {
+    let setting = Setting::new("http_truncated");
+    let odoo = stand_in(&setting, Options::default());
+    let source = source(&setting, &odoo);
+    let incomplete = FailureCode::Incomplete;
+    let cases = [
+        (Trap::CutMidBody, Zip, incomplete, "was cut after"),
+        (Trap::CutMidBody, Dump, incomplete, "was cut after"),
+        (Trap::WorkerKilled, Zip, incomplete, "no whole zip"),
+        (Trap::WorkerKilled, Dump, incomplete, "cut off or damaged"),
+        (Trap::Truncated, Zip, incomplete, "no whole zip"),
+        (Trap::Truncated, Dump, incomplete, "cut off or damaged"),
+        (Trap::DumpFails, Dump, incomplete, "cut off or damaged"),
+        (Trap::FlippedByte, Zip, incomplete, "damaged"),
+        (Trap::FlippedByte, Dump, incomplete, "cut off or damaged"),
+        (Trap::HalfDumpSql, Zip, FailureCode::PgDump, "cut off"),
+        (Trap::Empty, Zip, incomplete, "no bytes"),
+        (Trap::Empty, Dump, incomplete, "no bytes"),
+        (Trap::NoAnswer, Zip, incomplete, "limit_time_real"),
+    ];
+    for (trap, format, code, words) in cases {
+        odoo.set_trap(trap.clone());
+        let result = setting.open(&source, format).await;
+        let failure = result.err().unwrap_or_else(|| panic!("{trap:?} {format:?} must not be a backup"));
+        assert!(failure.code == code && failure.message.contains(words), "{trap:?} {format:?}: {failure:?}");
+        assert_eq!(setting.staged_files(), Vec::<std::path::PathBuf>::new());
+    }
+    odoo.set_trap(Trap::None);
+    setting.read(&source, Zip).await.expect("the same source works when nothing goes wrong");
+}
+
+#[tokio::test]
+async fn an_unknown_database_on_17_gives_an_empty_200_that_is_no_backup() {
+    let mut setting = Setting::new("http_17");
+    // Past the preflight, as when the database is dropped in between.
+    setting.settings.tools = PgTools::in_folders(&[Cluster::shared().bin().to_owned()]);
+    let odoo = stand_in(&setting, Options { style: Style::V17, ..Options::default() });
+    odoo.set_trap(Trap::Empty);
+    let failure = failure(&setting, &source(&setting, &odoo), Dump).await;
+    assert!(failure.message.contains("does not exist"), "{}", failure.message);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_odoo_is_waited_for() {
+    let setting = Setting::new("http_slow");
+    let odoo = stand_in(&setting, Options { trap: Trap::Stall, ..Options::default() });
+    let source = source(&setting, &odoo);
+    let phases = setting.phases.clone();
+    let release = async {
+        while phases.lock().unwrap().last() != Some(&Phase::WaitingForOdoo) {
+            tokio::task::yield_now().await;
+        }
+        odoo.release();
+    };
+    let (read, ()) = tokio::join!(setting.read(&source, Dump), release);
+    assert_eq!(read.unwrap().paths, ["database.dump"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_odoo_fails_after_the_set_time_before_and_within_the_file() {
+    let mut setting = Setting::new("http_stalled");
+    setting.settings.timeouts.first_byte = Duration::from_millis(500);
+    let odoo = stand_in(&setting, Options { trap: Trap::Stall, ..Options::default() });
+    let source = source(&setting, &odoo);
+    let before = failure(&setting, &source, Zip).await;
+    assert!(before.code == FailureCode::Stalled && before.message.contains("sent nothing"), "{before:?}");
+    assert!(odoo.wait_until_idle(PATIENCE), "the connection stays open");
+
+    setting.settings.timeouts.first_byte = Duration::from_secs(30);
+    setting.settings.timeouts.stall = Duration::from_millis(500);
+    odoo.set_trap(Trap::StallMidBody);
+    let within = failure(&setting, &source, Zip).await;
+    assert!(within.code == FailureCode::Stalled && within.message.contains("and then nothing"), "{within:?}");
+    assert!(odoo.wait_until_idle(PATIENCE), "the connection stays open");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancelling_hangs_up_and_leaves_nothing() {
+    let setting = Setting::new("http_cancelled");
+    for (trap, phase) in [(Trap::Stall, Phase::WaitingForOdoo), (Trap::StallMidBody, Phase::Receiving)] {
+        let odoo = stand_in(&setting, Options { trap, ..Options::default() });
+        let cancel = CancellationToken::new();
+        let (sources, source) = (setting.sources(), source(&setting, &odoo));
+        let opening = sources.open(&source, Zip, setting.progress(), cancel.clone());
+        let phases = setting.phases.clone();
+        let cancelling = async {
+            while phases.lock().unwrap().last() != Some(&phase) {
+                tokio::task::yield_now().await;
+            }
+            cancel.cancel();
+        };
+        let begun = Instant::now();
+        let (opened, ()) = tokio::join!(opening, cancelling);
+        assert_eq!(opened.err().unwrap().code, FailureCode::Cancelled);
+        assert!(begun.elapsed() < PATIENCE);
+        assert!(odoo.wait_until_idle(PATIENCE), "the connection stays open");
+        assert_eq!(setting.staged_files(), Vec::<std::path::PathBuf>::new());
+    }
+}
+
+#[tokio::test]
+async fn too_little_space_is_told_before_odoo_is_asked() {
+    let mut setting = Setting::new("http_space");
+    setting.settings.staging = Staging::open(setting.folder.path().join("staging"), u64::MAX / 2).unwrap();
+    let odoo = stand_in(&setting, Options::default());
+    let failure = failure(&setting, &source(&setting, &odoo), Zip).await;
+    assert_eq!(failure.code, FailureCode::NoSpace);
+    assert_eq!(odoo.backup_posts(), 0);
+}
+
+#[tokio::test]
+async fn a_dump_without_a_pg_restore_to_check_it_is_not_even_asked_for() {
+    let mut setting = Setting::new("http_no_tools");
+    setting.settings.tools = PgTools::in_folders(&[]);
+    let odoo = stand_in(&setting, Options::default());
+    let failure = failure(&setting, &source(&setting, &odoo), Dump).await;
+    assert!(failure.code == FailureCode::PgDump && failure.message.contains("pg_restore"), "{failure:?}");
+    assert_eq!(odoo.backup_posts(), 0);
+    setting.read(&source(&setting, &odoo), Zip).await.expect("a zip needs no pg_restore");
+}
+
+#[tokio::test]
+async fn attachments_that_are_not_in_the_zip_are_counted_and_named() {
+    let setting = Setting::new("http_missing");
+    let sql = "SELECT min(store_fname) FROM ir_attachment WHERE store_fname IS NOT NULL";
+    let gone = Cluster::shared().sql("http_missing", sql).unwrap();
+    fs::remove_file(setting.database.filestore.join(&gone)).unwrap();
+    let odoo = stand_in(&setting, Options::default());
+    let facts = setting.read(&source(&setting, &odoo), Zip).await.unwrap().facts;
+    let attachments = facts.attachments.unwrap();
+    assert_eq!((attachments.missing_count(), attachments.missing), (1, vec![gone]));
+    assert_eq!(facts.warnings.len(), 1);
+}
+
+#[tokio::test]
+async fn the_staged_file_lives_as_long_as_what_was_opened() {
+    let setting = Setting::new("http_staged");
+    let odoo = stand_in(&setting, Options::default());
+    let opened = setting.open(&source(&setting, &odoo), Dump).await.unwrap();
+    assert_eq!(setting.staged_files().len(), 1);
+    read(opened).await.unwrap();
+    assert_eq!(setting.staged_files().len(), 0);
+}
