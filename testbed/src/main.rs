@@ -71,6 +71,7 @@ impl Demo {
     fn facts(&self) -> serde_json::Value {
         serde_json::json!({
             "postgres_url": self.cluster.url(),
+            "postgres_socket": self.cluster.socket_folder(),
             "database": self.database.name,
             "filestore": self.database.filestore,
             "odoo_url": self.odoo.url(),

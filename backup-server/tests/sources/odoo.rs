@@ -217,6 +217,50 @@ async fn what_is_wrong_with_the_set_up_is_told_in_words_and_no_form_is_sent() {
 }
 
 #[tokio::test]
+async fn a_database_that_dbfilter_hides_is_told_apart_from_one_that_does_not_exist() {
+    let setting = Setting::new("http_hidden");
+    let hidden = vec!["http_hidden".to_owned()];
+    let odoo = stand_in(&setting, Options { hidden, ..Options::default() });
+    let source = source(&setting, &odoo);
+    let report = setting.sources().test(&source).await;
+    assert_eq!(codes(&report), [ProblemCode::UnknownDatabase]);
+    assert!(report.problems[0].message.contains("hides it under this address"), "{}", report.problems[0].message);
+    assert_eq!(failure(&setting, &source, Zip).await.code, FailureCode::Source);
+    assert_eq!(odoo.backup_posts(), 0);
+    odoo.configure(|options| options.style = Style::V17);
+    assert_eq!(setting.sources().test(&source).await.problems, [], "17 does not look at the filter");
+}
+
+#[tokio::test]
+async fn behind_a_proxy_that_blocks_rpc_the_managers_page_decides() {
+    let setting = Setting::new("http_no_rpc");
+    let blocked = vec!["/jsonrpc".to_owned()];
+    let odoo = stand_in(&setting, Options { blocked: blocked.clone(), ..Options::default() });
+    let good = source(&setting, &odoo);
+    assert_eq!(setting.sources().test(&good).await.problems, []);
+    setting.read(&good, Dump).await.unwrap();
+    let wrong = source_at(&odoo.url(), "http_no_rpc", "not it");
+    let refused = failure(&setting, &wrong, Zip).await;
+    assert!(refused.code == FailureCode::Source && refused.message.contains("admin_passwd"), "{refused:?}");
+
+    let insecure = stand_in(&setting, Options { blocked, master_password: "admin".to_owned(), ..Options::default() });
+    let source = source_at(&insecure.url(), "http_no_rpc", "something-new");
+    assert_eq!(failure(&setting, &source, Zip).await.code, FailureCode::Source);
+    assert_eq!((insecure.master_password().as_str(), insecure.backup_posts()), ("admin", 0));
+}
+
+#[tokio::test]
+async fn a_proxy_that_blocks_the_manager_is_told() {
+    let setting = Setting::new("http_no_manager");
+    let blocked = vec!["/web/database/manager".to_owned(), "/web/database/backup".to_owned()];
+    let odoo = stand_in(&setting, Options { blocked, ..Options::default() });
+    let report = setting.sources().test(&source(&setting, &odoo)).await;
+    assert_eq!(codes(&report), [ProblemCode::ManagerDisabled]);
+    assert!(report.problems[0].message.contains("404"), "{}", report.problems[0].message);
+    assert_eq!(failure(&setting, &source(&setting, &odoo), Zip).await.code, FailureCode::Source);
+}
+
+#[tokio::test]
 async fn error_pages_with_status_200_are_no_backups() {
     let setting = Setting::new("http_pages");
     let odoo = stand_in(&setting, Options::default());

@@ -15,6 +15,14 @@ const JSON: &str = "application/json; charset=utf-8";
 pub(super) fn serve(shared: &Shared, client: &TcpStream) -> io::Result<()> {
     let Some(request) = Request::read(client)? else { return Ok(()) };
     let post = request.method == "POST";
+    if shared.options().blocked.contains(&request.path) {
+        return answer(
+            client,
+            "404 Not Found",
+            "text/html",
+            "<html><head><title>404 Not Found</title></head></html>\r\n",
+        );
+    }
     match request.path.as_str() {
         "/web/database/backup" if post => counted_backup(shared, client, &request),
         "/web/database/backup" => {
@@ -26,7 +34,7 @@ pub(super) fn serve(shared: &Shared, client: &TcpStream) -> io::Result<()> {
             let page = pages::manager(options.list_db, options.master_password == "admin");
             answer(client, "200 OK", HTML, &page)
         }
-        "/web/database/list" if post => json(client, &request, |_| rpc::list(shared)),
+        "/web/database/list" if post => json(client, &request, |_| rpc::shown(shared)),
         "/web/webclient/version_info" if post => {
             json(client, &request, |_| Ok(rpc::version_info(shared.options().style)))
         }
@@ -84,7 +92,7 @@ fn answer_backup(shared: &Shared, client: &TcpStream, request: &Request) -> io::
         return failed("Access Denied");
     }
     match rpc::databases(shared) {
-        Ok(names) if names.contains(name) => {}
+        Ok(names) if names.contains(name) && (options.style == Style::V17 || !options.hidden.contains(name)) => {}
         _ if options.style != Style::V17 => return failed(&format!("Database '{name}' is not known")),
         _ if zip => return failed(&format!("FATAL:  database \"{name}\" does not exist")),
         // 17 ignores that pg_dump failed: status 200 and no bytes. The answer below does just that.

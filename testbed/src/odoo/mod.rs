@@ -80,6 +80,10 @@ pub struct Options {
     pub list_db: bool,
     /// `workers > 0`: answers are HTTP/1.0 and end with the connection.
     pub workers: bool,
+    /// Databases that `dbfilter` hides under this address.
+    pub hidden: Vec<String>,
+    /// Paths that a reverse proxy before Odoo answers with 404.
+    pub blocked: Vec<String>,
     /// What goes wrong.
     pub trap: Trap,
 }
@@ -87,7 +91,16 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let master_password = "a-master-password".to_owned();
-        Self { port: 0, style: Style::V18, master_password, list_db: true, workers: false, trap: Trap::None }
+        Self {
+            port: 0,
+            style: Style::V18,
+            master_password,
+            list_db: true,
+            workers: false,
+            hidden: Vec::new(),
+            blocked: Vec::new(),
+            trap: Trap::None,
+        }
     }
 }
 

@@ -24,8 +24,18 @@ pub(super) fn reply(id: &Value, result: Result<Value, Value>) -> String {
     answer.to_string()
 }
 
-/// `/web/database/list`.
-pub(super) fn list(shared: &Shared) -> Result<Value, Value> {
+/// `/web/database/list`, which obeys `dbfilter`.
+pub(super) fn shown(shared: &Shared) -> Result<Value, Value> {
+    let mut names = list(shared)?;
+    let hidden = shared.options().hidden;
+    if let Some(names) = names.as_array_mut() {
+        names.retain(|name| !hidden.iter().any(|hidden| name == hidden.as_str()));
+    }
+    Ok(names)
+}
+
+/// Method `list` of service `db`, which does not.
+fn list(shared: &Shared) -> Result<Value, Value> {
     if !shared.options().list_db {
         return Err(access_denied());
     }
