@@ -58,7 +58,7 @@ async fn main() -> Outcome<()> {
     let mut files = made.attachments(arguments.attachments_mb * 1_000_000)?;
     made.dump(arguments.dump_mb * 1_000_000)?;
     println!("{files} attachments of {} MB, a dump of {} MB", arguments.attachments_mb, arguments.dump_mb);
-    println!("{:<36}{:>10}{:>14}", "", "seconds", "MB on disk");
+    println!("{:<36}{:>10}{:>10}{:>14}", "", "seconds", "CPU", "MB on disk");
 
     let repositories = Repositories::open(&folder.path().join("holdfast"))?;
     forget_peak()?;
@@ -84,12 +84,12 @@ async fn main() -> Outcome<()> {
         export(&repositories, &second, compression, what).await?;
     }
     println!("peak of resident memory while downloading: {:.0} MB", peak()?);
-    let start = Instant::now();
+    let watch = Stopwatch::start();
     repositories.delete(REPOSITORY, first.id).await?;
-    println!("{:<36}{:>10.2}", "Holdfast, delete and prune", start.elapsed().as_secs_f64());
-    let start = Instant::now();
+    println!("{:<36}{:>10.2}", "Holdfast, delete and prune", watch.seconds());
+    let watch = Stopwatch::start();
     let verified = repositories.verify(REPOSITORY).await?;
-    println!("{:<36}{:>10.2}  {:?}", "Holdfast, verify all", start.elapsed().as_secs_f64(), verified.problems);
+    println!("{:<36}{:>10.2}  {:?}", "Holdfast, verify all", watch.seconds(), verified.problems);
     Ok(())
 }
 
@@ -160,8 +160,32 @@ impl Made {
     }
 }
 
-fn line(what: &str, start: Instant, bytes: u64) {
-    println!("{what:<36}{:>10.2}{:>14.1}", start.elapsed().as_secs_f64(), bytes as f64 / MB);
+/// Wall and processor time, since when.
+struct Stopwatch {
+    start: Instant,
+    ticks: f64,
+}
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self { start: Instant::now(), ticks: processor_seconds().unwrap_or(f64::NAN) }
+    }
+
+    fn seconds(&self) -> f64 {
+        self.start.elapsed().as_secs_f64()
+    }
+
+    fn line(&self, what: &str, bytes: u64) {
+        let processor = processor_seconds().unwrap_or(f64::NAN) - self.ticks;
+        println!("{what:<36}{:>10.2}{processor:>10.2}{:>14.1}", self.seconds(), bytes as f64 / MB);
+    }
+}
+
+/// Of this process and of its children that have ended, in hundredths.
+fn processor_seconds() -> Option<f64> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    let fields = stat.rsplit_once(") ")?.1.split(' ').skip(11).take(4);
+    Some(fields.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / 100.0)
 }
 
 /// The dump as a stream of unknown length, as `pg_dump` gives it; attachments as files.
@@ -195,7 +219,7 @@ fn content(source: &Path) -> Outcome<Content> {
 }
 
 async fn holdfast(repositories: &Repositories, source: &Path, number: u128, what: &str) -> Outcome<Backup> {
-    let start = Instant::now();
+    let watch = Stopwatch::start();
     let backup = NewBackup {
         id: BackupId(Uuid::from_u128(number)),
         created_at: chrono::DateTime::from_timestamp(1_790_000_000 + i64::try_from(number)?, 0)
@@ -209,16 +233,16 @@ async fn holdfast(repositories: &Repositories, source: &Path, number: u128, what
     };
     let (quiet, token) = (Arc::new(|_, _| ()), CancellationToken::new());
     let made = repositories.ingest(REPOSITORY, backup, content(source)?, Box::new(|| Ok(())), quiet, token).await?;
-    line(what, start, made.stored_bytes);
+    watch.line(what, made.stored_bytes);
     Ok(made)
 }
 
 async fn export(repositories: &Repositories, backup: &Backup, compression: LinkCompression, what: &str) -> Outcome<()> {
-    let start = Instant::now();
+    let watch = Stopwatch::start();
     let export = repositories.export(REPOSITORY, backup.id, compression, None).await?;
     let bytes = export.bytes.try_fold(0, |sum, piece| async move { Ok(sum + piece.len() as u64) }).await?;
-    line(&format!("Holdfast, zip download, {what}"), start, bytes);
-    let rate = backup.size_bytes as f64 / MB / start.elapsed().as_secs_f64();
+    watch.line(&format!("Holdfast, zip download, {what}"), bytes);
+    let rate = backup.size_bytes as f64 / MB / watch.seconds();
     println!("{:<36}{rate:>10.0} MB of content a second", "");
     Ok(())
 }
@@ -243,9 +267,9 @@ fn restic(folder: &Path, what: &str) -> Outcome<()> {
         run(command().arg("init"))?;
     }
     let before = bytes_below(&repository)?;
-    let start = Instant::now();
+    let watch = Stopwatch::start();
     run(command().args(["backup", "source"]))?;
-    line(what, start, bytes_below(&repository)? - before);
+    watch.line(what, bytes_below(&repository)? - before);
     Ok(())
 }
 
@@ -261,10 +285,10 @@ with zipfile.ZipFile(target, 'w', compression=zipfile.ZIP_DEFLATED, allowZip64=T
 
 fn odoos_way(folder: &Path, what: &str) -> Outcome<u64> {
     let (copy, target) = (folder.join("copy"), folder.join("odoo.zip"));
-    let start = Instant::now();
+    let watch = Stopwatch::start();
     run(Command::new("python3").args(["-c", ODOOS_WAY]).arg(folder.join("source")).arg(&copy).arg(&target))?;
     let bytes = fs::metadata(&target)?.len();
-    line(what, start, bytes);
+    watch.line(what, bytes);
     fs::remove_dir_all(copy)?;
     fs::remove_file(target)?;
     Ok(bytes)

@@ -122,3 +122,42 @@ async fn an_unreadable_folder_is_an_error_and_not_an_empty_repository() {
     assert_eq!(repositories.verify(REPOSITORY).await.unwrap().problems, [] as [&str; 0]);
     assert_eq!(repositories.list(REPOSITORY).await.unwrap(), [backup]);
 }
+
+/// A disk of its own, where mounting is allowed.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=30m", "tmpfs"]).arg(folder.path());
+        mount.output().ok().filter(|output| output.status.success()).map(|_| Self(folder))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(self.0.path()).output();
+    }
+}
+
+/// The unit tests see every moment of it on a pretended disk; this one is real, but needs the right to mount.
+#[tokio::test]
+async fn a_full_disk_makes_no_backup_and_has_its_space_back_afterwards() {
+    let Some(disk) = SmallDisk::mount() else {
+        eprintln!("left out: no right to mount a tmpfs here");
+        return;
+    };
+    let repositories = Repositories::open(disk.0.path()).unwrap();
+    let first = store(&repositories, 1, Sample::small().content()).await.unwrap();
+    for turn in 0..3 {
+        let failed = store(&repositories, 2, Sample::new(9, 1000, 60, 2_000_000).content()).await.unwrap_err();
+        assert!(matches!(failed, StorageError::NoSpace), "{turn}: {failed:?}");
+        let used = repositories.bytes_used().await.unwrap();
+        assert!(used < first.stored_bytes + 100_000, "{turn}: {used} bytes are used");
+    }
+    assert_eq!(repositories.list(REPOSITORY).await.unwrap(), [first]);
+    let check = restic(&repositories, disk.0.path(), &["check", "--read-data"]).await;
+    assert!(check.contains("no errors were found"), "{check}");
+    store(&repositories, 3, Sample::new(10, 1000, 20, 100_000).content()).await.unwrap();
+}
