@@ -1,11 +1,19 @@
 //! The page shell and the routes.
 
 use leptos::prelude::*;
-use leptos_meta::{HashedStylesheet, Title, provide_meta_context};
+use leptos_meta::{HashedStylesheet, MetaTags, Title, provide_meta_context};
 use leptos_router::{
     SsrMode,
-    components::{Route, Router, Routes},
+    components::{ParentRoute, Redirect, Route, Router, Routes},
     path,
+};
+
+use crate::{
+    backup_servers::{form_page::ServerPage, list_page::ServersPage},
+    components::{NotFound, browser, frame::Frame},
+    operations::{actions_page::ActionLogPage, list_page::OperationsPage, log_page::OperationPage},
+    subscriptions::{form::NewSubscriptionPage, list_page::SubscriptionsPage, subscription_page::SubscriptionPage},
+    users::{set_up_page::SetUpPage, sign_in_page::SignInPage},
 };
 
 /// The document around every page.
@@ -16,9 +24,13 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
             <head>
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1" />
+                <meta name="color-scheme" content="light dark" />
+                <meta name="theme-color" content="#ffffff" media="(prefers-color-scheme: light)" />
+                <meta name="theme-color" content="#151c1f" media="(prefers-color-scheme: dark)" />
+                <link rel="icon" type="image/svg+xml" href="/favicon.svg" />
                 <HashedStylesheet options=options.clone() id="holdfast-style" />
                 <HydrationScripts options />
-                <leptos_meta::MetaTags />
+                <MetaTags />
             </head>
             <body>
                 <App />
@@ -31,11 +43,28 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
+    let (routing, set_routing) = signal(false);
+    // A frame later than effects, so that everything listens when the marker says so.
+    Effect::new(|| request_animation_frame(browser::set_hydrated));
     view! {
         <Title text="Holdfast" />
-        <Router>
-            <Routes fallback=|| "This page does not exist.">
-                <Route path=path!("/") view=|| view! { <h1>"Holdfast"</h1> } ssr=SsrMode::Async />
+        <Router set_is_routing=set_routing>
+            {move || routing.get().then(|| view! { <div class="busy-bar" aria-hidden="true"></div> })}
+            <Routes fallback=NotFound>
+                <ParentRoute path=path!("") view=Frame ssr=SsrMode::Async>
+                    <Route path=path!("/") view=|| view! { <Redirect path="/subscriptions" /> } ssr=SsrMode::Async />
+                    <Route path=path!("/subscriptions") view=SubscriptionsPage ssr=SsrMode::Async />
+                    <Route path=path!("/subscriptions/new") view=NewSubscriptionPage ssr=SsrMode::Async />
+                    <Route path=path!("/subscriptions/:id") view=SubscriptionPage ssr=SsrMode::Async />
+                    <Route path=path!("/backup-servers") view=ServersPage ssr=SsrMode::Async />
+                    <Route path=path!("/backup-servers/new") view=ServerPage ssr=SsrMode::Async />
+                    <Route path=path!("/backup-servers/:id") view=ServerPage ssr=SsrMode::Async />
+                    <Route path=path!("/operations") view=OperationsPage ssr=SsrMode::Async />
+                    <Route path=path!("/operations/:id") view=OperationPage ssr=SsrMode::Async />
+                    <Route path=path!("/action-log") view=ActionLogPage ssr=SsrMode::Async />
+                </ParentRoute>
+                <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
+                <Route path=path!("/set-up/:token") view=SetUpPage ssr=SsrMode::Async />
             </Routes>
         </Router>
     }

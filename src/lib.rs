@@ -7,6 +7,7 @@
 pub mod app;
 pub mod backup_servers;
 pub mod backups;
+pub mod components;
 pub mod error;
 pub mod operations;
 #[cfg(feature = "ssr")]

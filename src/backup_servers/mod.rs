@@ -8,8 +8,10 @@ use uuid::Uuid;
 pub mod api;
 #[cfg(feature = "ssr")]
 pub mod clients;
+pub mod form_page;
 #[cfg(feature = "ssr")]
 pub mod input;
+pub mod list_page;
 #[cfg(feature = "ssr")]
 pub mod reach;
 #[cfg(feature = "ssr")]

@@ -10,10 +10,14 @@ use crate::{operations::OperationId, subscriptions::SubscriptionId};
 pub mod api;
 #[cfg(feature = "ssr")]
 pub mod create;
+pub mod create_wizard;
 #[cfg(feature = "ssr")]
 pub mod download;
+pub mod line_actions;
+pub mod lines;
 #[cfg(feature = "ssr")]
 pub mod notes;
+mod query;
 #[cfg(feature = "ssr")]
 pub mod reconcile;
 #[cfg(feature = "ssr")]

@@ -9,6 +9,7 @@ use crate::subscriptions::SubscriptionId;
 
 #[cfg(feature = "ssr")]
 pub mod actions;
+pub mod actions_page;
 pub mod api;
 #[cfg(feature = "ssr")]
 pub mod cancel;
@@ -16,16 +17,22 @@ pub mod cancel;
 pub mod events;
 #[cfg(feature = "ssr")]
 pub mod follow;
+pub mod following;
+pub mod list_page;
 #[cfg(feature = "ssr")]
 pub mod live;
 #[cfg(feature = "ssr")]
 pub mod log;
+pub mod log_page;
 #[cfg(feature = "ssr")]
 pub mod outcome;
+pub mod progress;
 #[cfg(feature = "ssr")]
 mod rate;
 #[cfg(feature = "ssr")]
 pub mod store;
+#[cfg(feature = "hydrate")]
+pub mod stream;
 
 /// Identity of an operation; the backup server's job has the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -12,12 +12,18 @@ pub mod api;
 pub mod command;
 #[cfg(feature = "ssr")]
 pub mod connection;
+pub mod dialogs;
+pub mod form;
 #[cfg(feature = "ssr")]
 pub mod input;
 #[cfg(feature = "ssr")]
 pub mod list;
+pub mod list_page;
+mod query;
 #[cfg(feature = "ssr")]
 pub mod store;
+pub mod subscription_page;
+mod test_report;
 
 mod state;
 

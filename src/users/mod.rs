@@ -6,8 +6,10 @@ use uuid::Uuid;
 pub mod api;
 #[cfg(feature = "ssr")]
 pub mod set_up;
+pub mod set_up_page;
 #[cfg(feature = "ssr")]
 pub mod sign_in;
+pub mod sign_in_page;
 #[cfg(feature = "ssr")]
 pub mod store;
 

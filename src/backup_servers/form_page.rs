@@ -1,0 +1,214 @@
+//! The form of a backup server: name, address, token; test, save, delete.
+
+use backup_api::ServerInfo;
+use leptos::{form::FromFormData, html, prelude::*};
+use leptos_router::hooks::use_params_map;
+use uuid::Uuid;
+
+use super::{
+    BackupServer, ServerId,
+    api::{DeleteServer, SaveServer, TestServer, get_server},
+    list_page::space_view,
+};
+use crate::{
+    components::{
+        ActionFailure, Badge, Failure, Field, Head, Notice, Tone, fetched, figures, forms::form_data,
+        notice::failure_of,
+    },
+    error::{AppError, AppResult},
+    users::Role,
+};
+
+const FIELDS: &[&str] = &["name", "url", "token"];
+
+/// The page of a new or an existing backup server.
+#[component]
+pub fn ServerPage() -> impl IntoView {
+    let parameters = use_params_map();
+    let id = Memo::new(move |_| parameters.with(|parameters| parameters.get_str("id").map(str::to_owned)));
+    let server = Resource::new(move || id.get(), load);
+    fetched(server, |server, role| page_view(server, role))
+}
+
+async fn load(id: Option<String>) -> AppResult<Option<BackupServer>> {
+    let Some(id) = id else { return Ok(None) };
+    let id = id.parse::<Uuid>().map_err(|_| AppError::not_found("This backup server"))?;
+    get_server(ServerId(id)).await.map(Some)
+}
+
+fn page_view(server: Option<BackupServer>, role: Role) -> AnyView {
+    let title = server.as_ref().map_or_else(|| "Add backup server".to_owned(), |server| server.name.clone());
+    let known = server.as_ref().map(facts_view);
+    let delete = server.as_ref().filter(|server| !server.embedded && role >= Role::Administrator).map(delete_view);
+    view! {
+        <Head title back=("/backup-servers", "Backup servers") />
+        <div class="stack">
+            {known}
+            {if role >= Role::Administrator {
+                form_view(server)
+            } else {
+                view! { <Failure error=AppError::Forbidden { needed: "administrator".to_owned() } /> }.into_any()
+            }}
+            {delete}
+        </div>
+    }
+    .into_any()
+}
+
+fn facts_view(server: &BackupServer) -> AnyView {
+    let (tone, state) = match &server.reach {
+        super::Reach::Unknown => (Tone::Off, "Not asked yet"),
+        super::Reach::Reachable { .. } => (Tone::Ok, "Reachable"),
+        super::Reach::Unreachable { .. } => (Tone::Bad, "Unreachable"),
+    };
+    let reason = match &server.reach {
+        super::Reach::Unreachable { reason, .. } => Some(reason.clone()),
+        _ => None,
+    };
+    view! {
+        <div class="card padded stack tight">
+            <dl class="facts">
+                <dt>"State"</dt>
+                <dd>
+                    <Badge tone text=state />
+                </dd>
+                <dt>"Version"</dt>
+                <dd>{server.version.clone().unwrap_or_else(|| "–".to_owned())}</dd>
+                <dt>"Space"</dt>
+                <dd>{space_view(server.space)}</dd>
+                <dt>"Subscriptions"</dt>
+                <dd>{figures::count(server.subscriptions)}</dd>
+            </dl>
+            {reason.map(|reason| view! { <Notice tone=Tone::Bad><p>{reason}</p></Notice> })}
+        </div>
+    }
+    .into_any()
+}
+
+fn form_view(server: Option<BackupServer>) -> AnyView {
+    let save = ServerAction::<SaveServer>::new();
+    let test = ServerAction::<TestServer>::new();
+    let form = NodeRef::<html::Form>::new();
+    let failure = failure_of(save);
+    let id = server.as_ref().map(|server| server.id.0.to_string());
+    let embedded = server.as_ref().is_some_and(|server| server.embedded);
+    let (name, url) = server.map(|server| (server.name, server.url)).unwrap_or_default();
+    let token_hint = if id.is_some() {
+        "Empty keeps the stored one."
+    } else {
+        "The backup server prints it when it starts for the first time."
+    };
+    let run = move |_| {
+        if let Some(data) = form_data(form)
+            && let Ok(input) = TestServer::from_form_data(&data)
+        {
+            test.dispatch(input);
+        }
+    };
+    view! {
+        <div class="card">
+            <ActionForm action=save node_ref=form>
+                {id.map(|id| view! { <input type="hidden" name="input[id]" value=id /> })}
+                <section class="section" aria-label="Backup server">
+                    <ActionFailure action=save fields=FIELDS />
+                    {embedded.then(|| view! {
+                        <Notice tone=Tone::Plain>
+                            <p>"This server runs inside the panel: it has no address and token of its own."</p>
+                        </Notice>
+                    })}
+                    <div class="fields">
+                        <Field label="Name" name="input[name]" value=name placeholder="Frankfurt 1" required=true failure />
+                        {(!embedded).then(|| view! {
+                            <Field label="Address" name="input[url]" kind="url" value=url placeholder="https://backup-1.example.com" required=true failure />
+                            <Field label="Token" name="input[token]" kind="password" hint=token_hint autocomplete="new-password" failure />
+                        })}
+                    </div>
+                    {test_view(test)}
+                </section>
+                <div class="section-foot row">
+                    <button class="btn primary" disabled=save.pending()>
+                        {move || if save.pending().get() { "Testing and saving …" } else { "Save" }}
+                    </button>
+                    {(!embedded).then(|| view! {
+                        <button type="button" class="btn needs-script" disabled=test.pending() on:click=run>
+                            {move || if test.pending().get() { "Testing …" } else { "Test" }}
+                        </button>
+                    })}
+                    <a class="btn quiet" href="/backup-servers">"Cancel"</a>
+                </div>
+            </ActionForm>
+        </div>
+    }
+    .into_any()
+}
+
+fn test_view(test: ServerAction<TestServer>) -> impl IntoView {
+    let result = move || {
+        (!test.pending().get()).then(|| test.value().get()).flatten().map(|result| match result {
+            Ok(info) => info_view(&info),
+            Err(error) => view! { <Failure error /> }.into_any(),
+        })
+    };
+    view! { <div role="status">{result}</div> }
+}
+
+fn info_view(info: &ServerInfo) -> AnyView {
+    let versions = match info.pg_dump_versions.as_slice() {
+        [] => "none installed: databases cannot be read directly, only through Odoo".to_owned(),
+        some => some.join(", "),
+    };
+    let tone = if info.pg_dump_versions.is_empty() { Tone::Warn } else { Tone::Ok };
+    let figures = format!(
+        " Holdfast backup server {}, {} free of {}. pg_dump: {versions}.",
+        info.version,
+        figures::size(info.space.free_bytes),
+        figures::size(info.space.total_bytes),
+    );
+    view! {
+        <Notice tone>
+            <p>
+                <b>"It answers."</b>
+                {figures}
+            </p>
+        </Notice>
+    }
+    .into_any()
+}
+
+fn delete_view(server: &BackupServer) -> AnyView {
+    let delete = ServerAction::<DeleteServer>::new();
+    let id = server.id.0.to_string();
+    let content = if server.subscriptions > 0 {
+        view! {
+            <p class="muted">
+                {format!(
+                    "{} use this server. Set them to another one first.",
+                    figures::counted(server.subscriptions, "subscription"),
+                )}
+            </p>
+        }
+        .into_any()
+    } else {
+        view! {
+            <details>
+                <summary>"Remove this server from the panel …"</summary>
+                <div class="stack tight">
+                    <p>"The backup server and the backups on it stay as they are; the panel only forgets its address and token."</p>
+                    <ActionForm action=delete>
+                        <input type="hidden" name="id" value=id />
+                        <button class="btn danger" disabled=delete.pending()>"Remove server"</button>
+                    </ActionForm>
+                </div>
+            </details>
+        }
+        .into_any()
+    };
+    view! {
+        <section class="card section" aria-labelledby="delete-title">
+            <h2 id="delete-title">"Remove"</h2>
+            <ActionFailure action=delete />
+            {content}
+        </section>
+    }
+    .into_any()
+}

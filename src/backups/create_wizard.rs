@@ -1,0 +1,122 @@
+//! The wizard that makes a backup: what it will hold, and a comment.
+
+use leptos::prelude::*;
+
+use super::api::CreateBackup;
+use crate::{
+    components::{ActionFailure, Dialog, Failure, Notice, Tone, fetched, figures},
+    error::{AppError, AppResult},
+    subscriptions::{ConnectionView, Subscription, SubscriptionId, dialogs::close_address},
+    users::Role,
+};
+
+/// The most characters of a comment.
+pub const COMMENT_CHARS: u32 = 500;
+
+/// The dialog.
+#[component]
+pub fn CreateDialog(
+    /// Of which subscription.
+    id: SubscriptionId,
+    /// What is known of it.
+    subscription: Resource<AppResult<Subscription>>,
+) -> impl IntoView {
+    let create = ServerAction::<CreateBackup>::new();
+    let close = close_address();
+    view! {
+        <Dialog title="Create backup" close=close.clone()>
+            {fetched(subscription, move |subscription, role| match (role >= Role::Operator, &subscription.server) {
+                (false, _) => refusal(AppError::Forbidden { needed: "operator".to_owned() }),
+                (_, None) => refusal(AppError::Conflict(
+                    "This subscription has no backup server. Choose one on its General tab first.".to_owned(),
+                )),
+                (true, Some((_, server))) => form_view(&subscription, server, id, create, close.clone()),
+            })}
+        </Dialog>
+    }
+}
+
+fn refusal(error: AppError) -> AnyView {
+    view! {
+        <div class="dialog-body">
+            <Failure error />
+        </div>
+    }
+    .into_any()
+}
+
+fn form_view(
+    subscription: &Subscription,
+    server: &str,
+    id: SubscriptionId,
+    create: ServerAction<CreateBackup>,
+    close: String,
+) -> AnyView {
+    let reads = format!("{server} reads {} while it stays in use; nobody is signed out.", subscription.database);
+    let expectation = expectation(subscription);
+    let without_filestore =
+        matches!(&subscription.connection, ConnectionView::Postgres { filestore, .. } if filestore.is_empty());
+    view! {
+        <ActionForm action=create>
+            <input type="hidden" name="subscription" value=id.0.to_string() />
+            <div class="dialog-body">
+                <ActionFailure action=create />
+                <fieldset class="field">
+                    <legend class="label">"What to back up"</legend>
+                    <div class="choices">
+                        <label class="choice">
+                            <input type="radio" name="format" value="zip" checked />
+                            <span>
+                                <b>"Database and filestore"</b>
+                                <span>"A zip that Odoo restores, with every attachment."</span>
+                            </span>
+                        </label>
+                        <label class="choice">
+                            <input type="radio" name="format" value="dump" />
+                            <span>
+                                <b>"Database only"</b>
+                                <span>"A dump for pg_restore. Attachments in files are not in it."</span>
+                            </span>
+                        </label>
+                    </div>
+                </fieldset>
+                {without_filestore.then(|| view! {
+                    <Notice tone=Tone::Warn>
+                        <p>"No filestore folder is set for this subscription: a zip will hold the database only."</p>
+                    </Notice>
+                })}
+                <div class="field">
+                    <label for="comment">"Comment"</label>
+                    <textarea id="comment" name="comment" rows="2" maxlength=COMMENT_CHARS.to_string() placeholder="before the 18.0.2 upgrade"></textarea>
+                    <span class="hint">{format!("May stay empty. At most {COMMENT_CHARS} characters; you can change it later.")}</span>
+                </div>
+                <ul class="will" aria-label="What will happen">
+                    <li>{reads}</li>
+                    <li>"Everything is verified. A backup that is not complete is not kept and counts as failed."</li>
+                    <li>{expectation}</li>
+                </ul>
+            </div>
+            <div class="dialog-foot">
+                <span class="muted">"Written to the action log"</span>
+                <div class="row">
+                    <a class="btn" href=close data-noscroll>"Cancel"</a>
+                    <button class="btn primary" disabled=create.pending()>
+                        {move || if create.pending().get() { "Starting …" } else { "Create backup" }}
+                    </button>
+                </div>
+            </div>
+        </ActionForm>
+    }
+    .into_any()
+}
+
+/// What it will take, as far as that is known.
+fn expectation(subscription: &Subscription) -> String {
+    match subscription.latest_bytes {
+        Some(bytes) => format!(
+            "The latest file has {} MB; only what changed since is added to storage.",
+            figures::megabytes(bytes)
+        ),
+        None => "It is the first: everything is read and stored. Later ones only add what changed.".to_owned(),
+    }
+}

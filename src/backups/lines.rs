@@ -1,0 +1,275 @@
+//! The table of a subscription's backup lines.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use leptos::prelude::*;
+use leptos_router::{hooks::use_query_map, params::ParamsMap};
+
+use super::{
+    BackupLine, LINES_PAGE_ROWS, LinePage, LineQuery, LineResult, LineSort,
+    api::{SetComment, SetPinned, list_lines},
+    line_actions::{Comment, DeleteLineDialog, LineMenu},
+    query,
+};
+use crate::{
+    components::{
+        ActionFailure, Badge, Column, CopyButton, Empty, Icon, Moment, Notice, Pager, Search, TableHead, Tone,
+        addresses::value, fetched, figures,
+    },
+    operations::following::Live,
+    subscriptions::SubscriptionId,
+    users::Role,
+};
+
+/// What the rows of a table share.
+#[derive(Clone, Copy)]
+pub struct LineContext {
+    /// Whose lines.
+    pub subscription: SubscriptionId,
+    /// The page's query string.
+    pub parameters: Memo<ParamsMap>,
+    /// The line whose comment is being changed.
+    pub edited: Memo<String>,
+    /// Pins and unpins.
+    pub pin: ServerAction<SetPinned>,
+    /// Changes a comment.
+    pub comment: ServerAction<SetComment>,
+    /// When the panel answered.
+    pub as_of: DateTime<Utc>,
+    /// What the person may do.
+    pub role: Role,
+}
+
+/// The backups tab.
+#[component]
+pub fn Lines(
+    /// Whose.
+    subscription: SubscriptionId,
+) -> impl IntoView {
+    let parameters = use_query_map();
+    let live = expect_context::<Live>();
+    let query = Memo::new(move |_| parameters.with(query::parse));
+    let wizard = Memo::new(move |_| parameters.with(|query| (value(query, "wizard"), value(query, "line"))));
+    let edited = Memo::new(move |_| parameters.with(|query| value(query, "edit")));
+    let (pin, comment) = (ServerAction::<SetPinned>::new(), ServerAction::<SetComment>::new());
+    let page = Resource::new(
+        move || (query.get(), live.beat.get(), pin.version().get(), comment.version().get()),
+        move |(query, ..)| list_lines(subscription, query),
+    );
+    let context = move |as_of, role| LineContext { subscription, parameters, edited, pin, comment, as_of, role };
+    view! {
+        {move || {
+            let (wizard, line) = wizard.get();
+            (wizard == "delete-backup").then(|| view! { <DeleteLineDialog line page /> })
+        }}
+        <div class="toolbar">
+            <Search
+                label="Search name, comment, UUID"
+                path=format!("/subscriptions/{}", subscription.0)
+                value=Signal::derive(move || query.get().search)
+                keep=Signal::derive(move || query::kept(&query.get()))
+                href=Arc::new(move |search| query::href(subscription, &LineQuery { search, page: 0, ..query.get_untracked() }))
+            />
+            {move || chips(subscription, &query.get())}
+        </div>
+        <ActionFailure action=pin />
+        {fetched(page, move |page, role| {
+            let context = context(page.as_of, role);
+            page_view(context, &query.get_untracked(), page)
+        })}
+    }
+}
+
+fn chips(subscription: SubscriptionId, query: &LineQuery) -> AnyView {
+    let chips = query::FILTERS.map(|(filter, _, label)| {
+        let href = query::href(subscription, &LineQuery { filter, page: 0, ..query.clone() });
+        let current = (query.filter == filter).then_some("true");
+        view! {
+            <li>
+                <a href=href aria-current=current data-noscroll>
+                    {label}
+                </a>
+            </li>
+        }
+    });
+    view! {
+        <ul class="chips" aria-label="Which backups">
+            {chips.into_iter().collect_view()}
+        </ul>
+    }
+    .into_any()
+}
+
+fn page_view(context: LineContext, query: &LineQuery, page: LinePage) -> AnyView {
+    let unreachable = page.server_unreachable.map(|reason| {
+        view! {
+            <Notice tone=Tone::Warn>
+                <p>{reason}</p>
+            </Notice>
+        }
+    });
+    let content = if page.lines.is_empty() {
+        empty_view(context, query)
+    } else {
+        let rows: Vec<_> = page.lines.into_iter().map(|line| row_view(context, line)).collect();
+        let (subscription, pages) = (context.subscription, query.clone());
+        let href = move |page: &str| {
+            let page = page.parse::<u32>().unwrap_or(1).saturating_sub(1);
+            query::href(subscription, &LineQuery { page, ..pages.clone() })
+        };
+        view! {
+            <div class="card table-card">
+                <table class="table lines" role="table" aria-label="Backups">
+                    <TableHead columns=columns(context.subscription, query) />
+                    <tbody role="rowgroup">{rows}</tbody>
+                </table>
+            </div>
+            <Pager page=query.page rows=LINES_PAGE_ROWS matching=page.matching href=Box::new(href) />
+        }
+        .into_any()
+    };
+    view! { <div class="stack tight">{unreachable} <div>{content}</div></div> }.into_any()
+}
+
+fn columns(subscription: SubscriptionId, query: &LineQuery) -> Vec<Column> {
+    let column = |sort: LineSort, label: &'static str| Column {
+        label,
+        number: sort == LineSort::Size,
+        href: Some(query::href(subscription, &query::sorted_by(query, sort))),
+        sorted: (query.sort == sort).then(|| query::descends(query)),
+    };
+    vec![
+        column(LineSort::Name, "Backup"),
+        Column::plain("Result"),
+        column(LineSort::Size, "Size, MB"),
+        column(LineSort::Created, "Created"),
+        column(LineSort::Trigger, "Trigger"),
+        Column::plain("Attachments").number(),
+        Column::plain("Server and remote line UUID"),
+        Column::plain(""),
+    ]
+}
+
+fn row_view(context: LineContext, line: BackupLine) -> AnyView {
+    let as_of = context.as_of;
+    let (tone, result, reason) = result_text(&line.result);
+    let stored =
+        line.stored_bytes.filter(|_| line.is_usable()).map(|bytes| format!("+ {} stored", figures::megabytes(bytes)));
+    let size = line.size_bytes.map_or_else(|| "–".to_owned(), figures::megabytes);
+    let remote = line.remote_id.to_string();
+    let short = remote.split('-').next().unwrap_or_default().to_owned();
+    let pinned = line.pinned.then(|| view! { <span class="tag">"Pinned"</span> });
+    let dim = !line.is_usable();
+    view! {
+        <tr role="row" class:dim=dim>
+            <td role="cell" class="lead">
+                <span class="row tight">
+                    <b class="file">{line.name.clone()}</b>
+                    {pinned}
+                </span>
+                <Comment context line=line.id text=line.comment.clone() />
+            </td>
+            <td role="cell" class="aside result">
+                <Badge tone text=result />
+                <span class="sub bad reason">{reason}</span>
+            </td>
+            <td role="cell" class="number" data-label="Size, MB">
+                <span>{size}</span>
+                <span class="sub">{stored}</span>
+            </td>
+            <td role="cell" data-label="Created">
+                <span>{figures::age(line.created_at, as_of)}</span>
+                <span class="sub">
+                    <Moment at=line.created_at as_of />
+                </span>
+            </td>
+            <td role="cell" data-label="Trigger">
+                <span>{line.trigger.as_str()}</span>
+                <span class="sub">{line.format.as_str()}</span>
+            </td>
+            <td role="cell" class="number" data-label="Attachments">
+                {attachments_view(line.attachments)}
+            </td>
+            <td role="cell" data-label="Server">
+                <span>{line.server.clone()}</span>
+                <span class="sub row tight">
+                    <code title=remote.clone()>{format!("{short}…")}</code>
+                    <CopyButton text=remote what="remote line UUID" />
+                </span>
+            </td>
+            <td role="cell" class="last">
+                <LineMenu context line />
+            </td>
+        </tr>
+    }
+    .into_any()
+}
+
+/// Badge, words and reason of how a backup ended.
+fn result_text(result: &LineResult) -> (Tone, &'static str, String) {
+    match result {
+        LineResult::Good => (Tone::Ok, "Good", String::new()),
+        LineResult::Failed { reason } => (Tone::Bad, "Failed", reason.clone()),
+        LineResult::Missing => {
+            (Tone::Bad, "Missing", "The server does not have it any more. It cannot be downloaded.".to_owned())
+        }
+        LineResult::SizeChanged => {
+            (Tone::Warn, "Size changed", "The server now says another size than when it was made.".to_owned())
+        }
+    }
+}
+
+fn attachments_view(attachments: Option<(u64, u64)>) -> AnyView {
+    let Some((present, expected)) = attachments else { return view! { <span>"–"</span> }.into_any() };
+    let missing = expected.saturating_sub(present);
+    let warning =
+        (missing > 0).then(|| view! { <span class="sub warn">{format!("{} missing", figures::count(missing))}</span> });
+    view! {
+        <span>{format!("{} / {}", figures::count(present), figures::count(expected))}</span>
+        {warning}
+    }
+    .into_any()
+}
+
+fn empty_view(context: LineContext, query: &LineQuery) -> AnyView {
+    let narrowed = *query != LineQuery { sort: query.sort, reversed: query.reversed, ..LineQuery::default() };
+    let path = format!("/subscriptions/{}", context.subscription.0);
+    let create = format!("{path}?wizard=create-backup");
+    let content = if narrowed {
+        view! {
+            <Empty icon=Icon::Database title="No backup matches">
+                <div class="row">
+                    <a class="btn" href=path>"Show all backups"</a>
+                </div>
+            </Empty>
+        }
+        .into_any()
+    } else {
+        view! {
+            <Empty icon=Icon::Database title="No backups yet">
+                <p>"The first one reads the whole database and filestore; those after it add only what changed."</p>
+                {(context.role >= Role::Operator).then(|| view! {
+                    <div class="row">
+                        <a class="btn primary" href=create data-noscroll>"Create the first backup"</a>
+                    </div>
+                })}
+            </Empty>
+        }
+        .into_any()
+    };
+    view! { <div class="card">{content}</div> }.into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_downloaded_says_why() {
+        let failed = LineResult::Failed { reason: "pg_dump ended with status 1.".to_owned() };
+        assert_eq!(result_text(&failed), (Tone::Bad, "Failed", "pg_dump ended with status 1.".to_owned()));
+        assert!(!result_text(&LineResult::Missing).2.is_empty());
+        assert!(result_text(&LineResult::Good).2.is_empty());
+    }
+}

@@ -1,0 +1,124 @@
+//! The few things that only a browser can do; on the server each of them does nothing.
+
+use chrono::{DateTime, Utc};
+
+use super::calendar::WallClock;
+
+#[cfg(feature = "hydrate")]
+mod here {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use leptos::prelude::{document, window};
+
+    use super::{DateTime, Utc, WallClock};
+
+    static HYDRATED: AtomicBool = AtomicBool::new(false);
+
+    /// Marks the page as interactive.
+    pub fn set_hydrated() {
+        HYDRATED.store(true, Ordering::Relaxed);
+        if let Some(root) = document().document_element() {
+            // A marker for styles and tests; nothing depends on it.
+            let _ = root.set_attribute("data-hydrated", "");
+        }
+    }
+
+    /// Whether the page is interactive: what is rendered from now on need not be as the server would.
+    pub fn is_hydrated() -> bool {
+        HYDRATED.load(Ordering::Relaxed)
+    }
+
+    /// What the viewer's clock showed at a moment.
+    pub fn local(at: DateTime<Utc>) -> Option<WallClock> {
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of our time fit a double exactly")]
+        let date = js_sys::Date::new(&(at.timestamp_millis() as f64).into());
+        Some(WallClock {
+            year: i32::try_from(date.get_full_year()).ok()?,
+            month: date.get_month() + 1,
+            day: date.get_date(),
+            hour: date.get_hours(),
+            minute: date.get_minutes(),
+            second: date.get_seconds(),
+        })
+    }
+
+    /// The browser's clock.
+    pub fn now() -> Option<DateTime<Utc>> {
+        #[expect(clippy::cast_possible_truncation, reason = "milliseconds of our time fit")]
+        DateTime::from_timestamp_millis(js_sys::Date::now() as i64)
+    }
+
+    /// Whether the tab is in front.
+    pub fn is_visible() -> bool {
+        document().visibility_state() == web_sys::VisibilityState::Visible
+    }
+
+    /// Whether an element that matches is on the page.
+    pub fn has(selector: &str) -> bool {
+        document().query_selector(selector).ok().flatten().is_some()
+    }
+
+    /// Puts the keyboard at the page's main part, so that a new page is read from its start.
+    pub fn focus_main() {
+        use wasm_bindgen::JsCast;
+        let main = document().get_element_by_id("main");
+        if let Some(main) = main.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
+            let _ = main.focus();
+        }
+    }
+
+    /// Puts a text on the clipboard; says whether that worked (it takes a secure context and the person's consent).
+    pub async fn copy(text: &str) -> bool {
+        let navigator = window().navigator();
+        // Over plain HTTP on another host there is no clipboard at all.
+        let clipboard = js_sys::Reflect::get(&navigator, &"clipboard".into()).unwrap_or_default();
+        if clipboard.is_undefined() {
+            return false;
+        }
+        wasm_bindgen_futures::JsFuture::from(navigator.clipboard().write_text(text)).await.is_ok()
+    }
+}
+
+#[cfg(not(feature = "hydrate"))]
+mod here {
+    use super::{DateTime, Utc, WallClock};
+
+    /// Marks the page as interactive.
+    pub const fn set_hydrated() {}
+
+    /// Whether the page is interactive.
+    pub const fn is_hydrated() -> bool {
+        false
+    }
+
+    /// What the viewer's clock showed: unknown here.
+    pub const fn local(_at: DateTime<Utc>) -> Option<WallClock> {
+        None
+    }
+
+    /// The browser's clock: there is none here.
+    pub const fn now() -> Option<DateTime<Utc>> {
+        None
+    }
+
+    /// Whether the tab is in front: there is none here.
+    pub const fn is_visible() -> bool {
+        false
+    }
+
+    /// Whether an element is on the page: there is none here.
+    pub const fn has(_selector: &str) -> bool {
+        false
+    }
+
+    /// Puts the keyboard at the page's main part.
+    pub const fn focus_main() {}
+
+    /// Puts a text on the clipboard.
+    #[expect(clippy::unused_async, reason = "the browser's side waits")]
+    pub async fn copy(_text: &str) -> bool {
+        false
+    }
+}
+
+pub use here::{copy, focus_main, has, is_hydrated, is_visible, local, now, set_hydrated};

@@ -1,0 +1,9 @@
+//! What a form holds at the moment, for a button that tries it out without sending it.
+
+use leptos::{html, prelude::*, web_sys::FormData};
+
+/// The form's content, if the browser finds it complete; else the browser says what is missing.
+pub fn form_data(form: NodeRef<html::Form>) -> Option<FormData> {
+    let form = form.get_untracked().filter(|form| form.report_validity())?;
+    FormData::new_with_form(&form).ok()
+}

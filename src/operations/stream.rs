@@ -1,0 +1,183 @@
+//! Follows `/events/operations`: one connection a tab, only while the tab is in front, reopened with growing delay.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    time::Duration,
+};
+
+use chrono::TimeDelta;
+use leptos::{leptos_dom::helpers::IntervalHandle, prelude::*, task::spawn_local};
+use wasm_bindgen::{JsCast, closure::Closure};
+use web_sys::{EventSource, MessageEvent};
+
+use super::{
+    Operation, OperationFilter, OperationId,
+    api::{get_operation, list_operations},
+    following::Live,
+};
+use crate::components::browser;
+
+const PATH: &str = "/events/operations";
+/// The longest pause before the next try, as a power of two of seconds.
+const MOST_DOUBLINGS: u32 = 6;
+/// How often lists are fetched again without any event, so that ages stay true.
+const BEAT: Duration = Duration::from_secs(60);
+/// What must not be disturbed by fetching a list again.
+const IN_USE: &str = "dialog[open], .editing, [popover]:popover-open";
+
+/// Follows operations until the current owner ends; `ended` is told of each that ends.
+pub fn follow(live: Live, ended: impl Fn(&Operation) + 'static) {
+    let follower = Rc::new(Follower {
+        live,
+        ended: Box::new(ended),
+        stream: RefCell::new(None),
+        failures: Cell::new(0),
+        ahead: Cell::new(TimeDelta::zero()),
+        over: Cell::new(false),
+    });
+    let visibility = window_event_listener_untyped("visibilitychange", {
+        let follower = Rc::clone(&follower);
+        move |_| follower.show_or_hide()
+    });
+    let timers = [
+        every(BEAT, {
+            let follower = Rc::clone(&follower);
+            move || follower.beat()
+        }),
+        every(Duration::from_secs(1), {
+            let follower = Rc::clone(&follower);
+            move || follower.tick()
+        }),
+    ];
+    follower.show_or_hide();
+    let kept = StoredValue::new_local((follower, visibility, timers));
+    on_cleanup(move || {
+        kept.try_update_value(|(follower, _, timers)| {
+            follower.end();
+            timers.iter().flatten().for_each(|timer| timer.clear());
+        });
+    });
+}
+
+fn every(period: Duration, act: impl Fn() + 'static) -> Option<IntervalHandle> {
+    set_interval_with_handle(act, period).ok()
+}
+
+struct Follower {
+    live: Live,
+    ended: Box<dyn Fn(&Operation)>,
+    stream: RefCell<Option<Stream>>,
+    failures: Cell<u32>,
+    ahead: Cell<TimeDelta>,
+    over: Cell<bool>,
+}
+
+/// An open connection with what listens to it; dropped, it is closed.
+struct Stream {
+    source: EventSource,
+    _listeners: [Closure<dyn Fn(MessageEvent)>; 3],
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.source.close();
+    }
+}
+
+impl Follower {
+    fn show_or_hide(self: &Rc<Self>) {
+        if self.over.get() {
+            return;
+        }
+        if browser::is_visible() {
+            self.open();
+        } else {
+            self.stream.take();
+        }
+    }
+
+    fn open(self: &Rc<Self>) {
+        let Ok(source) = EventSource::new(PATH) else { return };
+        let changed = self.listener(|follower, event| follower.changed(&event));
+        let opened = self.listener(|follower, _| follower.opened());
+        let failed = self.listener(|follower, _| follower.failed());
+        let _ = source.add_event_listener_with_callback("operation", changed.as_ref().unchecked_ref());
+        source.set_onopen(Some(opened.as_ref().unchecked_ref()));
+        source.set_onerror(Some(failed.as_ref().unchecked_ref()));
+        self.stream.replace(Some(Stream { source, _listeners: [changed, opened, failed] }));
+    }
+
+    fn listener(self: &Rc<Self>, act: fn(&Rc<Self>, MessageEvent)) -> Closure<dyn Fn(MessageEvent)> {
+        let follower = Rc::clone(self);
+        Closure::new(move |event| act(&follower, event))
+    }
+
+    fn changed(&self, event: &MessageEvent) {
+        let Some(data) = event.data().as_string() else { return };
+        if let Ok(operation) = serde_json::from_str::<Operation>(&data) {
+            self.take(operation);
+        }
+    }
+
+    fn take(&self, operation: Operation) {
+        if self.live.take(operation.clone()) {
+            (self.ended)(&operation);
+        }
+    }
+
+    /// Compares what was known with what is: operations may have ended while nothing was followed.
+    fn opened(self: &Rc<Self>) {
+        self.failures.set(0);
+        let follower = Rc::clone(self);
+        let known = self.known();
+        spawn_local(async move {
+            let Ok(page) = list_operations(OperationFilter::Unfinished, None, 0).await else { return };
+            if let Some(now) = browser::now() {
+                follower.ahead.set(page.as_of - now);
+            }
+            for id in known.into_iter().filter(|id| page.operations.iter().all(|operation| operation.id != *id)) {
+                if let Ok(operation) = get_operation(id).await {
+                    follower.take(operation);
+                }
+            }
+            follower.live.unfinished.try_update(|known| {
+                known.get_or_insert(page.operations);
+            });
+        });
+    }
+
+    fn known(&self) -> Vec<OperationId> {
+        let known = self.live.unfinished.try_get_untracked().flatten().unwrap_or_default();
+        known.iter().map(|operation| operation.id).collect()
+    }
+
+    /// The browser's own retry has a fixed pace; a server that restarts is better asked with growing pauses.
+    fn failed(self: &Rc<Self>) {
+        if let Some(stream) = &*self.stream.borrow() {
+            // Not dropped here: that would free the very listener that runs.
+            stream.source.close();
+        }
+        let failures = self.failures.get().min(MOST_DOUBLINGS);
+        self.failures.set(failures + 1);
+        let follower = Rc::clone(self);
+        set_timeout(move || follower.show_or_hide(), Duration::from_secs(1 << failures));
+    }
+
+    fn beat(&self) {
+        if browser::is_visible() && !browser::has(IN_USE) {
+            self.live.refresh();
+        }
+    }
+
+    fn tick(&self) {
+        if self.live.unfinished.with_untracked(|known| known.as_ref().is_some_and(|known| !known.is_empty())) {
+            self.live.tick(self.ahead.get());
+        }
+    }
+
+    fn end(&self) {
+        self.over.set(true);
+        self.stream.take();
+    }
+}

@@ -1,0 +1,169 @@
+//! Dialogs of a subscription: delete it, and the recovery kit.
+
+use backup_api::RecoveryKit;
+use leptos::prelude::*;
+use leptos_router::hooks::{use_location, use_query_map};
+
+use super::{Subscription, SubscriptionId, api::DeleteSubscription};
+use crate::{
+    backups::api::recovery_kit,
+    components::{
+        ActionFailure, CopyButton, Dialog, Field, Notice, Tone, addresses::settled, fetched, figures,
+        notice::failure_of,
+    },
+    error::AppResult,
+};
+
+/// Asks before a subscription is deleted, by its name when it has backups, and what becomes of them.
+#[component]
+pub fn DeleteDialog(
+    /// Which.
+    id: SubscriptionId,
+    /// What is known of it.
+    subscription: Resource<AppResult<Subscription>>,
+) -> impl IntoView {
+    let delete = ServerAction::<DeleteSubscription>::new();
+    let close = close_address();
+    view! {
+        <Dialog title="Delete this subscription?" close=close.clone()>
+            {fetched(subscription, move |subscription, _| delete_form(&subscription, id, delete, close.clone()))}
+        </Dialog>
+    }
+}
+
+/// The address of the page without its dialog.
+pub fn close_address() -> String {
+    let (location, query) = (use_location(), use_query_map());
+    query.with_untracked(|query| settled(&location.pathname.get_untracked(), query))
+}
+
+fn delete_form(
+    subscription: &Subscription,
+    id: SubscriptionId,
+    delete: ServerAction<DeleteSubscription>,
+    close: String,
+) -> AnyView {
+    let failure = failure_of(delete);
+    let name = &subscription.name;
+    let with_backups = (subscription.backup_count > 0).then(|| {
+        let backups = figures::counted(subscription.backup_count, "backup");
+        let stored = figures::size(subscription.stored_bytes);
+        let (has, called) = (format!("{name} has {backups}"), format!("Its name is “{name}”."));
+        view! {
+            <Notice tone=Tone::Bad>
+                <p>
+                    <b>{has}</b>
+                    {format!(", {stored} in storage. Decide what becomes of them.")}
+                </p>
+            </Notice>
+            <fieldset class="field">
+                <legend class="label">"Its backups"</legend>
+                <div class="choices">
+                    <label class="choice">
+                        <input type="radio" name="delete_backups" value="false" checked />
+                        <span>
+                            <b>"Keep them"</b>
+                            <span>"They stay on their server. A new subscription with the same name, database and server finds them again."</span>
+                        </span>
+                    </label>
+                    <label class="choice">
+                        <input type="radio" name="delete_backups" value="true" />
+                        <span>
+                            <b>"Delete them"</b>
+                            <span>"They are gone for good. Nobody can bring them back."</span>
+                        </span>
+                    </label>
+                </div>
+            </fieldset>
+            <Field
+                label="Type the subscription's name to confirm"
+                name="typed_name"
+                hint=called
+                required=true
+                failure
+            />
+        }
+    });
+    let without = (subscription.backup_count == 0).then(|| {
+        let none = format!("{name} has no backups.");
+        view! { <p>{none}</p> }
+    });
+    view! {
+        <ActionForm action=delete>
+            <input type="hidden" name="id" value=id.0.to_string() />
+            <div class="dialog-body">
+                <ActionFailure action=delete fields=&["typed_name"] />
+                <p>"The database itself is not touched. Its settings here, the list of its backups and its schedule end."</p>
+                {without}
+                {with_backups}
+            </div>
+            <div class="dialog-foot">
+                <span class="muted">"Written to the action log"</span>
+                <div class="row">
+                    <a class="btn" href=close data-noscroll>"Cancel"</a>
+                    <button class="btn danger" disabled=delete.pending()>
+                        {move || if delete.pending().get() { "Deleting …" } else { "Delete subscription" }}
+                    </button>
+                </div>
+            </div>
+        </ActionForm>
+    }
+    .into_any()
+}
+
+/// How to read the backups without Holdfast.
+#[component]
+pub fn RecoveryKitDialog(
+    /// Whose.
+    id: SubscriptionId,
+) -> impl IntoView {
+    let kit = Resource::new(|| (), move |()| recovery_kit(id));
+    let close = close_address();
+    view! {
+        <Dialog title="Recovery kit" close=close.clone()>
+            <div class="dialog-body">
+                <p>
+                    "With this, the backups can be read with the stock "<code>"restic"</code>
+                    " program if Holdfast were gone. Keep it somewhere safe that is not this machine."
+                </p>
+                {fetched(kit, |kit, _| kit_view(&kit))}
+            </div>
+            <div class="dialog-foot">
+                <span class="muted">"That you looked is written to the action log"</span>
+                <div class="row">
+                    <a class="btn" href=close data-noscroll>"Close"</a>
+                </div>
+            </div>
+        </Dialog>
+    }
+}
+
+fn kit_view(kit: &RecoveryKit) -> AnyView {
+    let password = kit.password.reveal().to_owned();
+    view! {
+        <dl class="facts">
+            <dt>"Repository"</dt>
+            <dd>
+                <code>{kit.location.clone()}</code>
+            </dd>
+            <dt>"Password"</dt>
+            <dd>
+                <details>
+                    <summary>"Show the password"</summary>
+                    <code>{password.clone()}</code>
+                </details>
+                <CopyButton text=password what="the password" />
+            </dd>
+        </dl>
+        <div class="stack tight">
+            <div class="row apart">
+                <h3>"What to do"</h3>
+                <CopyButton text=kit.instructions.clone() what="the commands" />
+            </div>
+            <pre class="pre" tabindex="0" aria-label="Commands">
+                {kit.instructions.clone()}
+            </pre>
+        </div>
+    }
+    .into_any()
+}

@@ -1,0 +1,391 @@
+//! The form of a subscription: a new one, and the General tab of an existing one.
+
+use leptos::{form::FromFormData, html, prelude::*};
+use leptos_router::hooks::{use_location, use_query_map};
+
+use super::{
+    ConnectionView, Retention, Subscription, SubscriptionId,
+    api::{SaveSubscription, TestConnection, get_subscription},
+    test_report::TestResult,
+};
+use crate::{
+    backup_servers::{ServerList, api::list_servers},
+    components::{
+        ActionFailure, Badge, CopyButton, Field, FieldError, Head, Notice, Toast, Toasts, Tone,
+        addresses::opened,
+        badge::{standing_text, state_tone},
+        fetched,
+        field::field_error,
+        figures,
+        forms::form_data,
+        notice::failure_of,
+    },
+    error::{AppError, AppResult},
+    operations::following::Live,
+    users::Role,
+};
+
+/// Fields that show their own errors.
+const FIELDS: &[&str] = &[
+    "name",
+    "database",
+    "server",
+    "odoo_url",
+    "master_password",
+    "postgres_url",
+    "filestore",
+    "addons",
+    "daily",
+    "weekly",
+    "monthly",
+    "keep_latest",
+];
+/// The most that a retention figure may be.
+const MOST_KEPT: u32 = 999;
+
+type Shown = (Option<Subscription>, ServerList);
+
+/// The page of a new subscription.
+#[component]
+pub fn NewSubscriptionPage() -> impl IntoView {
+    let shown = Resource::new(|| (), |()| load(None));
+    view! {
+        <Head title="New subscription" back=("/subscriptions", "Subscriptions") />
+        {fetched(shown, form_view)}
+    }
+}
+
+/// The General tab.
+#[component]
+pub fn SubscriptionSettings(
+    /// Whose.
+    id: SubscriptionId,
+) -> impl IntoView {
+    // Not fetched again with every beat: what somebody types must stay.
+    let shown = Resource::new(|| (), move |()| load(Some(id)));
+    fetched(shown, form_view)
+}
+
+async fn load(id: Option<SubscriptionId>) -> AppResult<Shown> {
+    let subscription = match id {
+        Some(id) => Some(get_subscription(id).await?),
+        None => None,
+    };
+    Ok((subscription, list_servers().await?))
+}
+
+/// What the connection's fields hold at first.
+#[derive(Default)]
+struct Connection {
+    postgres: bool,
+    odoo_url: String,
+    has_master_password: bool,
+    redacted_url: String,
+    filestore: String,
+    addons: String,
+}
+
+impl From<ConnectionView> for Connection {
+    fn from(view: ConnectionView) -> Self {
+        match view {
+            ConnectionView::OdooHttp { url, has_master_password } => {
+                Self { odoo_url: url, has_master_password, ..Self::default() }
+            }
+            ConnectionView::Postgres { redacted_url, filestore, addons } => {
+                Self { postgres: true, redacted_url, filestore, addons, ..Self::default() }
+            }
+        }
+    }
+}
+
+fn form_view((subscription, servers): Shown, role: Role) -> AnyView {
+    let save = ServerAction::<SaveSubscription>::new();
+    let test = ServerAction::<TestConnection>::new();
+    let form = NodeRef::<html::Form>::new();
+    let failure = failure_of(save);
+    say_saved(save, subscription.is_some());
+    let editable = role >= Role::Administrator;
+    let connection =
+        subscription.as_ref().map(|subscription| subscription.connection.clone().into()).unwrap_or_default();
+    let run = move |_| {
+        if let Some(data) = form_data(form)
+            && let Ok(input) = TestConnection::from_form_data(&data)
+        {
+            test.dispatch(input);
+        }
+    };
+    let id = subscription.as_ref().map(|subscription| subscription.id.0.to_string());
+    let cancel =
+        if id.is_some() { None } else { Some(view! { <a class="btn quiet" href="/subscriptions">"Cancel"</a> }) };
+    let label = if id.is_some() { "Save changes" } else { "Create subscription" };
+    let further = subscription.as_ref().filter(|_| editable).map(further_view);
+    view! {
+        <div class="stack">
+            {(!editable).then(|| view! {
+                <Notice tone=Tone::Plain>
+                    <p>"You can look at these settings; an administrator can change them."</p>
+                </Notice>
+            })}
+            <div class="card">
+                <ActionForm action=save node_ref=form>
+                    {id.map(|id| view! { <input type="hidden" name="input[id]" value=id /> })}
+                    <fieldset disabled=!editable>
+                        {general_section(subscription.as_ref(), save, failure)}
+                        {connection_section(connection, test, failure)}
+                        {backup_section(subscription.as_ref(), &servers, failure)}
+                        {editable.then(|| view! {
+                            <div class="section-foot row">
+                                <button class="btn primary" disabled=save.pending()>
+                                    {move || if save.pending().get() { "Saving …" } else { label }}
+                                </button>
+                                <button type="button" class="btn needs-script" disabled=test.pending() on:click=run>
+                                    {move || if test.pending().get() { "Testing …" } else { "Test connection" }}
+                                </button>
+                                {cancel}
+                            </div>
+                        })}
+                    </fieldset>
+                </ActionForm>
+            </div>
+            {further}
+        </div>
+    }
+    .into_any()
+}
+
+/// Tells that it was saved; the page that opens then fetches anew.
+fn say_saved(save: ServerAction<SaveSubscription>, existing: bool) {
+    let (toasts, live) = (expect_context::<Toasts>(), expect_context::<Live>());
+    Effect::new(move || {
+        if save.value().with(|value| matches!(value, Some(Ok(_)))) {
+            toasts.show(Toast::done(if existing { "Changes saved" } else { "Subscription created" }));
+            live.refresh();
+        }
+    });
+}
+
+fn general_section(
+    subscription: Option<&Subscription>,
+    save: ServerAction<SaveSubscription>,
+    failure: Signal<Option<AppError>>,
+) -> AnyView {
+    let (name, database) =
+        subscription.map(|subscription| (subscription.name.clone(), subscription.database.clone())).unwrap_or_default();
+    view! {
+        <section class="section" aria-labelledby="general-title">
+            <h2 id="general-title">"Subscription"</h2>
+            <ActionFailure action=save fields=FIELDS />
+            <div class="fields">
+                <Field label="Customer or name" name="input[name]" value=name placeholder="Acme Trading" required=true max=200 failure />
+                <Field label="Database" name="input[database]" value=database hint="The database's name in PostgreSQL and Odoo." placeholder="acme" required=true min=2 max=63 failure />
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+fn connection_section(
+    connection: Connection,
+    test: ServerAction<TestConnection>,
+    failure: Signal<Option<AppError>>,
+) -> AnyView {
+    let Connection { postgres, odoo_url, has_master_password, redacted_url, filestore, addons } = connection;
+    let password_hint = if has_master_password {
+        "Empty keeps the stored one."
+    } else {
+        "admin_passwd in Odoo's configuration. It is stored encrypted and never shown."
+    };
+    let url_hint = if redacted_url.is_empty() {
+        "postgres://user:password@host:5432/ or ?host=/folder/of/the/socket. Stored encrypted.".to_owned()
+    } else {
+        format!("Empty keeps the stored one: {redacted_url}")
+    };
+    view! {
+        <section class="section" aria-labelledby="connection-title">
+            <header>
+                <h2 id="connection-title">"Connection"</h2>
+                <p>"How the backup server reaches the database."</p>
+            </header>
+            <div class="choices" role="radiogroup" aria-labelledby="connection-title">
+                {kind_choice("odoo_http", !postgres, "Odoo over HTTP", "Any Odoo whose database manager is on. Nothing to install.")}
+                {kind_choice("postgres", postgres, "PostgreSQL and filestore", "Faster, checks every attachment, and works with the database manager off.")}
+            </div>
+            <div class="fields for-odoo">
+                <Field label="Address of Odoo" name="input[odoo_url]" kind="url" value=odoo_url placeholder="https://odoo.example.com" failure />
+                <Field label="Master password" name="input[master_password]" kind="password" hint=password_hint autocomplete="new-password" failure />
+            </div>
+            <div class="fields for-postgres">
+                <Field label="Connection URL" name="input[postgres_url]" kind="password" hint=url_hint autocomplete="new-password" class="wide" failure />
+                <Field label="Filestore folder" name="input[filestore]" value=filestore hint="The folder that holds 00 to ff, as the backup server sees it. Empty: no attachments are backed up." placeholder="/var/lib/odoo/filestore/acme" failure />
+                {addons_field(addons, failure)}
+            </div>
+            <TestResult test />
+        </section>
+    }
+    .into_any()
+}
+
+fn addons_field(addons: String, failure: Signal<Option<AppError>>) -> AnyView {
+    let error = Signal::derive(move || field_error(failure, "input[addons]"));
+    view! {
+        <div class="field">
+            <label for="input-addons">"Addons folders"</label>
+            <textarea id="input-addons" name="input[addons]" rows="3" spellcheck="false" aria-describedby="input-addons-about">
+                {addons}
+            </textarea>
+            <div id="input-addons-about">
+                <FieldError error />
+                <span class="hint">"One a line; needed to neutralize a restored database. May stay empty."</span>
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+fn kind_choice(value: &'static str, checked: bool, name: &'static str, about: &'static str) -> AnyView {
+    view! {
+        <label class="choice">
+            <input type="radio" name="input[connection]" value=value checked=checked />
+            <span>
+                <b>{name}</b>
+                <span>{about}</span>
+            </span>
+        </label>
+    }
+    .into_any()
+}
+
+fn backup_section(
+    subscription: Option<&Subscription>,
+    servers: &ServerList,
+    failure: Signal<Option<AppError>>,
+) -> AnyView {
+    let retention = subscription.map_or_else(Retention::default, |subscription| subscription.retention);
+    let kept = |label: &'static str, name: &'static str, value: u16, hint: &'static str| {
+        view! { <Field label name kind="number" value=value.to_string() hint min=0 max=MOST_KEPT required=true failure /> }
+    };
+    view! {
+        <section class="section" aria-labelledby="backup-title">
+            <header>
+                <h2 id="backup-title">"Backups"</h2>
+                <p>
+                    "After a good backup, the last one of each day, week and month is kept as often as the figures say; what is kept for one reason is kept. Pinned backups and the last good one are never removed."
+                </p>
+            </header>
+            <div class="fields">
+                {server_field(subscription, servers, failure)} {subscription.map(standing_fields)}
+            </div>
+            <div class="fields short">
+                {kept("Daily backups", "input[daily]", retention.daily, "Days that keep their last one")}
+                {kept("Weekly backups", "input[weekly]", retention.weekly, "Weeks, Monday to Sunday")}
+                {kept("Monthly backups", "input[monthly]", retention.monthly, "Calendar months")}
+                {kept("Keep latest", "input[keep_latest]", retention.keep_latest, "Never fewer than this many")}
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+fn server_field(
+    subscription: Option<&Subscription>,
+    servers: &ServerList,
+    failure: Signal<Option<AppError>>,
+) -> AnyView {
+    let chosen = match subscription {
+        Some(subscription) => subscription.server.as_ref().map(|(id, _)| *id),
+        None => servers.servers.iter().find(|server| server.embedded).map(|server| server.id),
+    };
+    let options: Vec<_> = servers
+        .servers
+        .iter()
+        .map(|server| {
+            let (id, name) = (server.id, server.name.clone());
+            view! { <option value=id.0.to_string() selected=chosen == Some(id)>{name}</option> }
+        })
+        .collect();
+    let error = Signal::derive(move || field_error(failure, "input[server]"));
+    let hint = match subscription {
+        Some(subscription) if subscription.backup_count > 0 => {
+            "When you change it, the backups so far stay on their server."
+        }
+        _ => "Where backups go. Without one, none can be made.",
+    };
+    view! {
+        <div class="field">
+            <label for="input-server">"Backup server"</label>
+            <select id="input-server" name="input[server]" aria-describedby="input-server-about">
+                <option value="" selected=chosen.is_none()>"None (not configured)"</option>
+                {options}
+            </select>
+            <div id="input-server-about">
+                <FieldError error />
+                <span class="hint">{hint}</span>
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+fn standing_fields(subscription: &Subscription) -> AnyView {
+    let as_of = subscription.as_of;
+    let tone = state_tone(subscription.standing.state(as_of));
+    let uuid = subscription.backup_uuid.map(|uuid| uuid.to_string());
+    let copy = uuid.clone().map(|uuid| view! { <CopyButton text=uuid what="Backup UUID" /> });
+    view! {
+        <div class="field">
+            <label for="backup-uuid">"Backup UUID"</label>
+            <div class="with-copy">
+                <input id="backup-uuid" class="mono" readonly value=uuid.unwrap_or_else(|| "assigned with the first server".to_owned()) aria-describedby="backup-uuid-about" />
+                {copy}
+            </div>
+            <span class="hint" id="backup-uuid-about">"The repository's identity on the server. Never changes."</span>
+        </div>
+        <dl class="facts">
+            <dt>"Backup state"</dt>
+            <dd>
+                <Badge tone text=standing_text(&subscription.standing, as_of) />
+            </dd>
+            <dt>"Backup count"</dt>
+            <dd>{figures::count(subscription.backup_count)}</dd>
+        </dl>
+    }
+    .into_any()
+}
+
+/// The recovery kit and Delete, each behind a dialog.
+fn further_view(subscription: &Subscription) -> AnyView {
+    let (location, query) = (use_location(), use_query_map());
+    let open = move |wizard: &'static str| {
+        query
+            .with_untracked(|query| opened(&location.pathname.get_untracked(), query, &[("wizard", wizard.to_owned())]))
+    };
+    let (kit, delete) = (open("recovery-kit"), open("delete-subscription"));
+    let kit = subscription.backup_uuid.is_some().then(|| {
+        view! {
+            <section class="section" aria-labelledby="kit-title">
+                <header>
+                    <h2 id="kit-title">"Recovery kit"</h2>
+                    <p>"Password and commands to read these backups with the stock restic program, without Holdfast."</p>
+                </header>
+                <div class="row">
+                    <a class="btn" href=kit data-noscroll>"Show the recovery kit"</a>
+                </div>
+            </section>
+        }
+    });
+    view! {
+        <div class="card">
+            {kit}
+            <section class="section" aria-labelledby="delete-title">
+                <header>
+                    <h2 id="delete-title">"Delete"</h2>
+                    <p>"Ends this subscription here. The database is not touched; you decide what becomes of the backups."</p>
+                </header>
+                <div class="row">
+                    <a class="btn danger-quiet" href=delete data-noscroll>"Delete subscription …"</a>
+                </div>
+            </section>
+        </div>
+    }
+    .into_any()
+}
