@@ -90,6 +90,16 @@ async fn a_dump_is_a_custom_archive_that_pg_restore_reads_to_its_end() {
 }
 
 #[tokio::test]
+async fn a_server_is_reached_through_its_socket_too() {
+    let setting = Setting::new("direct_socket");
+    let cluster = Cluster::shared();
+    let url = format!("postgres://odoo@/?host={}&port={}", cluster.socket_folder().display(), cluster.port());
+    let source = with_url(&setting, &url);
+    assert_eq!(codes(&setting.sources().test(&source).await), [ProblemCode::FilestoreNotSet]);
+    assert_eq!(setting.read(&source, BackupFormat::Dump).await.unwrap().paths, ["database.dump"]);
+}
+
+#[tokio::test]
 async fn what_is_written_after_the_snapshot_is_in_neither_dump_nor_list() {
     let setting = Setting::new("direct_snapshot");
     let opened = setting.open(&setting.direct(), BackupFormat::Zip).await.unwrap();

@@ -43,20 +43,25 @@ impl ServerAddress {
     /// Reads a connection URL. The database in it is ignored.
     pub fn parse(url: &Secret) -> Result<Self, Problem> {
         let invalid = |what: &str| words::stop(ProblemCode::InvalidAddress, format!("{what} {EXAMPLE}"));
-        let url =
-            Url::parse(url.reveal()).map_err(|error| invalid(&format!("The connection URL is invalid: {error}.")))?;
+        // A socket needs no host name, but a URL with a user must have one.
+        let url = url.reveal().replacen("@/", "@localhost/", 1);
+        let url = Url::parse(&url).map_err(|error| invalid(&format!("The connection URL is invalid: {error}.")))?;
         if !matches!(url.scheme(), "postgres" | "postgresql") {
             return Err(invalid("The connection URL must start with postgres://."));
         }
         let decode = |text: &str| percent_decode(text).ok_or_else(|| invalid("The connection URL has a bad % escape."));
         let mut host = decode(url.host_str().unwrap_or_default())?;
+        let mut user = decode(url.username())?;
+        let mut port = url.port().unwrap_or(5432);
         let (mut ssl_mode, mut ssl_root_cert) = (None, None);
         for (key, value) in url.query_pairs() {
             match &*key {
                 "host" => host = value.into_owned(),
+                "user" => user = value.into_owned(),
+                "port" => port = value.parse().map_err(|_| invalid("The port in the connection URL is no number."))?,
                 "sslmode" if value.parse::<PgSslMode>().is_ok() => ssl_mode = Some(value.into_owned()),
                 "sslrootcert" => ssl_root_cert = Some(value.into_owned()),
-                "application_name" | "connect_timeout" => {}
+                "dbname" | "application_name" | "connect_timeout" => {}
                 other => {
                     return Err(invalid(&format!("The connection URL has a parameter “{other}” that is not known.")));
                 }
@@ -67,12 +72,11 @@ impl ServerAddress {
             socket if socket.starts_with('/') => Endpoint::Socket(socket.into()),
             name => Endpoint::Host(name.trim_start_matches('[').trim_end_matches(']').to_owned()),
         };
-        let user = decode(url.username())?;
         if user.is_empty() {
             return Err(invalid("The connection URL names no user."));
         }
         let password = url.password().map(decode).transpose()?.map(Secret::new);
-        Ok(Self { endpoint, port: url.port().unwrap_or(5432), user, password, ssl_mode, ssl_root_cert })
+        Ok(Self { endpoint, port, user, password, ssl_mode, ssl_root_cert })
     }
 
     /// Connects to a database.
@@ -230,6 +234,8 @@ mod tests {
         assert_eq!(get("PGSSLMODE"), Some("require"));
         let address = parse("postgresql://odoo@localhost/?host=/run/postgresql").unwrap();
         assert_eq!(address.place(), "/run/postgresql");
+        assert_eq!(parse("postgres://odoo:pw@/acme?host=/run/postgresql&port=5433").unwrap().port, 5433);
+        assert_eq!(parse("postgres:///?host=/run/postgresql&user=odoo").unwrap().place(), "/run/postgresql");
         assert_eq!(parse("postgres://odoo@%2Frun%2Fpostgresql/").unwrap().place(), "/run/postgresql");
         assert!(parse("postgres://odoo@[::1]:5432/").is_ok());
     }
