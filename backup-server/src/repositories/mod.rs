@@ -26,7 +26,10 @@ use std::{
     ops::Range,
     path::Path,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -117,12 +120,14 @@ impl Repositories {
         let shared = Arc::clone(&lock.access).read_owned().await;
         let inner = Arc::clone(&self.inner);
         let made = blocking(move || {
+            inner.changes(repository);
             let made = inner.home.begin(repository, INGEST).and_then(|()| ingest.run(&inner.home));
             if made.is_ok()
                 && let Err(error) = inner.home.end(repository, INGEST)
             {
                 tracing::warn!(repository.id = %repository, "A note was left in {repository}: {error}");
             }
+            inner.changes(repository);
             drop(shared);
             made
         })
@@ -256,7 +261,7 @@ impl Repositories {
     /// Bytes that all repositories use on disk.
     pub async fn bytes_used(&self) -> Result<u64, StorageError> {
         let inner = Arc::clone(&self.inner);
-        blocking(move || maintain::bytes_below(inner.home.repositories()).during("read")).await
+        blocking(move || inner.home.all()?.into_iter().try_fold(0, |sum, id| Ok(sum + inner.bytes_used_by(id)?))).await
     }
 
     /// How many repositories there are.
@@ -290,7 +295,9 @@ impl Repositories {
         let alone = self.inner.lock_of(repository).exclusive().await;
         let inner = Arc::clone(&self.inner);
         blocking(move || {
+            inner.changes(repository);
             let done = work(&inner.home);
+            inner.changes(repository);
             drop(alone);
             done
         })
@@ -310,6 +317,10 @@ struct Lock {
     access: Arc<RwLock<()>>,
     /// Held by the one backup that is being made.
     turn: Arc<tokio::sync::Mutex<()>>,
+    /// Counts the beginnings and ends of changes.
+    changes: AtomicU64,
+    /// Bytes on disk after so many changes: a large repository has thousands of files to be added up.
+    used: Mutex<Option<(u64, u64)>>,
 }
 
 /// How long to leave a repository to others before asking again to have it alone.
@@ -332,6 +343,22 @@ impl Inner {
     fn lock_of(&self, repository: RepositoryId) -> Arc<Lock> {
         let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(locks.entry(repository).or_default())
+    }
+
+    fn bytes_used_by(&self, repository: RepositoryId) -> Result<u64, StorageError> {
+        let lock = self.lock_of(repository);
+        let now = lock.changes.load(Ordering::SeqCst);
+        let known = *lock.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, bytes)) = known.filter(|(at, _)| *at == now) {
+            return Ok(bytes);
+        }
+        let bytes = maintain::bytes_below(&self.home.folder(repository)).during("read")?;
+        *lock.used.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, bytes));
+        Ok(bytes)
+    }
+
+    fn changes(&self, repository: RepositoryId) {
+        self.lock_of(repository).changes.fetch_add(1, Ordering::SeqCst);
     }
 }
 

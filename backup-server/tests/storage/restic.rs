@@ -43,3 +43,23 @@ async fn restic_lists_checks_and_restores() {
     let list = restic(&repositories, data.path(), &["ls", "-l", "latest"]).await;
     assert!(list.contains(&format!("{} ", sample.dump.len())), "restic knows the size of the dump: {list}");
 }
+
+/// The kit's commands, as they are printed; a backup's ID is the one thing to fill in.
+#[tokio::test]
+async fn the_commands_of_the_recovery_kit_work_as_printed() {
+    let data = tempfile::tempdir().unwrap();
+    let repositories = Repositories::open(data.path()).unwrap();
+    let sample = Sample::small();
+    store(&repositories, 1, sample.content()).await.unwrap();
+    let kit = repositories.recovery_kit(REPOSITORY).await.unwrap();
+    let printed = kit.instructions.lines().filter_map(|line| line.strip_prefix("    "));
+    let ours = printed.filter(|line| line.starts_with("export ") || line.starts_with("restic "));
+    let script: Vec<_> = ours.map(|line| line.replace("ID", "latest")).collect();
+    assert_eq!(script.len(), 6, "{script:?}");
+    run("bash", &["-ec", &script.join("\n")], data.path(), &[("RESTIC_CACHE_DIR", "cache")]);
+    assert!(std::fs::read(data.path().join("restored/dump.sql")).unwrap() == sample.dump);
+    assert!(std::fs::read(data.path().join("dump.sql")).unwrap() == sample.dump);
+    for (path, content) in sample.files() {
+        assert!(std::fs::read(data.path().join("restored").join(&path)).unwrap() == content, "{path} differs");
+    }
+}
