@@ -15,6 +15,7 @@ mod ingest;
 mod kit;
 mod layout;
 mod ledger;
+mod lock;
 mod maintain;
 mod seal;
 mod snapshots;
@@ -26,17 +27,13 @@ use std::{
     ops::Range,
     path::Path,
     pin::Pin,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use backup_api::{Backup, BackupId, LinkCompression, RecoveryKit, RepositoryId};
 use bytes::Bytes;
 use futures::Stream;
-use tokio::sync::{OwnedRwLockWriteGuard, RwLock, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +42,7 @@ use export::Plan;
 use gate::Gate;
 use home::Home;
 use ingest::Ingest;
+use lock::Lock;
 
 pub use content::{
     CUSTOM_DUMP, Content, ContentFile, FILESTORE, Finish, MANIFEST, NewBackup, OpenContent, PLAIN_DUMP, ReportProgress,
@@ -310,35 +308,6 @@ struct Inner {
     locks: Mutex<HashMap<RepositoryId, Arc<Lock>>>,
 }
 
-/// The storage library itself locks nothing.
-#[derive(Default)]
-struct Lock {
-    /// Shared by whatever reads or adds, exclusive for whatever removes or repairs.
-    access: Arc<RwLock<()>>,
-    /// Held by the one backup that is being made.
-    turn: Arc<tokio::sync::Mutex<()>>,
-    /// Counts the beginnings and ends of changes.
-    changes: AtomicU64,
-    /// Bytes on disk after so many changes: a large repository has thousands of files to be added up.
-    used: Mutex<Option<(u64, u64)>>,
-}
-
-/// How long to leave a repository to others before asking again to have it alone.
-const ASK_AGAIN: Duration = Duration::from_millis(200);
-
-impl Lock {
-    /// Has the repository alone. Does not queue for it: behind whoever queues, all readers would have to wait until the
-    /// slowest download has ended.
-    async fn exclusive(&self) -> OwnedRwLockWriteGuard<()> {
-        loop {
-            match Arc::clone(&self.access).try_write_owned() {
-                Ok(alone) => return alone,
-                Err(_) => tokio::time::sleep(ASK_AGAIN).await,
-            }
-        }
-    }
-}
-
 impl Inner {
     fn lock_of(&self, repository: RepositoryId) -> Arc<Lock> {
         let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -346,19 +315,11 @@ impl Inner {
     }
 
     fn bytes_used_by(&self, repository: RepositoryId) -> Result<u64, StorageError> {
-        let lock = self.lock_of(repository);
-        let now = lock.changes.load(Ordering::SeqCst);
-        let known = *lock.used.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, bytes)) = known.filter(|(at, _)| *at == now) {
-            return Ok(bytes);
-        }
-        let bytes = maintain::bytes_below(&self.home.folder(repository)).during("read")?;
-        *lock.used.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, bytes));
-        Ok(bytes)
+        self.lock_of(repository).bytes_used(|| maintain::bytes_below(&self.home.folder(repository))).during("read")
     }
 
     fn changes(&self, repository: RepositoryId) {
-        self.lock_of(repository).changes.fetch_add(1, Ordering::SeqCst);
+        self.lock_of(repository).changes();
     }
 }
 
