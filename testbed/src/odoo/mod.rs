@@ -240,6 +240,8 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             return;
         }
         let Ok(client) = client else { continue };
+        // Answers are written in pieces; each would wait for the client's acknowledgement of the one before.
+        let _ = client.set_nodelay(true);
         let shared = Arc::clone(shared);
         // A client that hangs up early is no fault of the stand-in.
         thread::spawn(move || drop(manager::serve(&shared, &client)));
