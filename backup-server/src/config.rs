@@ -161,6 +161,7 @@ impl Clock {
 }
 
 impl Default for Clock {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that the time comes from")]
     fn default() -> Self {
         Self::new(Utc::now)
     }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 const EVERY: Duration = Duration::from_secs(30);
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 /// A server that takes longer to say that it is there, is not.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often the list of servers is looked at for new ones.

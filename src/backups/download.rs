@@ -33,12 +33,12 @@ pub async fn redirect(
     Query(options): Query<Options>,
     caller: Option<Extension<Caller>>,
 ) -> Response {
-    let link = async {
+    let made = async {
         let Extension(caller) = caller.ok_or(AppError::SignedOut)?;
         let caller = caller.at_least(Role::Operator)?;
         link(&panel, &caller.user, LineId(line), options.compression).await
     };
-    match link.await {
+    match made.await {
         Ok(url) => Redirect::to(&url).into_response(),
         Err(error) => (status_of(&error), error.to_string()).into_response(),
     }
@@ -60,13 +60,13 @@ pub async fn link(panel: &Panel, user: &User, id: LineId, compression: LinkCompr
     }
     let server = clients::server(panel, found.server).await?;
     let wanted = CreateLink { compression, ..CreateLink::default() };
-    let made = server.client.create_link(found.repository, line.remote_id, &wanted).await;
-    let made = made.map_err(|error| server.fault(&error))?;
+    let temporary = server.client.create_link(found.repository, line.remote_id, &wanted).await;
+    let temporary = temporary.map_err(|error| server.fault(&error))?;
     let subscription = subscriptions::store::find(panel, line.subscription).await?;
     let what = format!("Made a download link for {}, open for 15 minutes", line.name);
     actions::note(panel, Entry::by(user, what).about(line.subscription, &subscription.name)).await?;
     if server.embedded {
-        return Ok(format!("/this-machine{}", made.path));
+        return Ok(format!("/this-machine{}", temporary.path));
     }
-    Ok(format!("{}{}", server.url.as_str().trim_end_matches('/'), made.path))
+    Ok(format!("{}{}", server.url.as_str().trim_end_matches('/'), temporary.path))
 }

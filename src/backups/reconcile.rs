@@ -30,7 +30,7 @@ const EVERY: TimeDelta = TimeDelta::minutes(1);
 /// How long a page waits for the servers; they go on being asked after that.
 const PAGE_WAITS: Duration = Duration::from_secs(2);
 /// How long a server may take for the list of a repository.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 type Place = (ServerId, RepositoryId);
 

@@ -43,18 +43,21 @@ impl<'a> Entry<'a> {
     }
 
     /// It was about this subscription.
+    #[must_use]
     pub const fn about(mut self, id: SubscriptionId, name: &'a str) -> Self {
         self.subscription = Some((id, name));
         self
     }
 
     /// It has only begun.
+    #[must_use]
     pub const fn started(mut self) -> Self {
         self.outcome = ActionOutcome::Started;
         self
     }
 
     /// It did not work or was refused.
+    #[must_use]
     pub const fn failed(mut self) -> Self {
         self.outcome = ActionOutcome::Failed;
         self

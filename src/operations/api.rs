@@ -20,7 +20,9 @@ pub async fn list_operations(
 ) -> Result<OperationPage, AppError> {
     door(Role::Viewer, async |panel, _| {
         let (mut operations, matching) = store::list(&panel, filter, subscription, page).await?;
-        operations.iter_mut().for_each(|operation| panel.live.refresh(operation));
+        for operation in &mut operations {
+            panel.live.refresh(operation);
+        }
         Ok(OperationPage { operations, matching, as_of: panel.clock.now() })
     })
     .await

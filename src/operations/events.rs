@@ -66,7 +66,9 @@ fn events(panel: Panel) -> impl Stream<Item = Result<Event, Infallible>> {
 async fn unfinished(panel: &Panel) -> AppResult<Vec<Operation>> {
     let stored = store::unfinished(panel).await?;
     let mut operations: Vec<Operation> = stored.into_iter().map(|stored| stored.operation).collect();
-    operations.iter_mut().for_each(|operation| panel.live.refresh(operation));
+    for operation in &mut operations {
+        panel.live.refresh(operation);
+    }
     Ok(operations)
 }
 

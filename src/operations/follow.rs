@@ -19,7 +19,7 @@ use crate::{
 };
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// Without an event for this long the server is asked: a dead connection looks like a quiet one.
 const QUIET: Duration = Duration::from_secs(30);
 
@@ -48,7 +48,7 @@ async fn follow(panel: &Panel, id: OperationId, resumed: bool) {
     let mut pause = FIRST_PAUSE;
     loop {
         let end = match follower.attempt(id).await {
-            Ok(end) => end,
+            Ok(end) | Err(Trouble::Over(end)) => end,
             Err(Trouble::Again(reason)) => {
                 follower.say(id, &reason).await;
                 // Waking it up early is for a cancellation.
@@ -56,7 +56,6 @@ async fn follow(panel: &Panel, id: OperationId, resumed: bool) {
                 pause = (pause * 2).min(LONGEST_PAUSE);
                 continue;
             }
-            Err(Trouble::Over(end)) => end,
         };
         match outcome::settle(panel, id, end).await {
             Ok(()) => return,
@@ -161,21 +160,16 @@ impl Follower<'_> {
         let mut events = Box::pin(server.client.job_events(job).await.map_err(trouble)?);
         self.recovered(id).await;
         loop {
-            let seen = tokio::select! {
+            let (seen, ended) = tokio::select! {
                 event = events.next() => match event {
-                    Some(event) => event.map_err(trouble)?,
+                    Some(event) => (event, false),
                     // The stream broke off: the last word is asked for.
-                    None => {
-                        let job = server.client.job(job).await.map_err(trouble)?;
-                        if !job.state.is_final() {
-                            return Err(Trouble::Again("The backup server broke the connection off.".to_owned()));
-                        }
-                        job
-                    }
+                    None => (server.client.job(job).await, true),
                 },
-                () = tokio::time::sleep(QUIET) => server.client.job(job).await.map_err(trouble)?,
-                () = wake.notified() => server.client.cancel_job(job).await.map_err(trouble)?,
+                () = tokio::time::sleep(QUIET) => (server.client.job(job).await, false),
+                () = wake.notified() => (server.client.cancel_job(job).await, false),
             };
+            let seen = seen.map_err(trouble)?;
             if seen.state.is_final() {
                 return Ok(End::Told {
                     job: Box::new(seen),
@@ -183,6 +177,9 @@ impl Follower<'_> {
                 });
             }
             self.observe(&mut stored, &seen).await?;
+            if ended {
+                return Err(Trouble::Again("The backup server broke the connection off.".to_owned()));
+            }
         }
     }
 

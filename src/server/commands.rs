@@ -20,6 +20,8 @@ pub struct Arguments {
 enum Command {
     /// Adds a subscription; its backups go to “This machine”.
     AddSubscription(subscriptions::command::AddSubscription),
+    /// Adds somebody who can sign in.
+    AddUser(users::people::AddUser),
     /// Prints a new one-time link to create the first administrator.
     SetUpLink {
         /// Also when there are users: the link makes one more administrator, or gives an existing one a new password.
@@ -39,6 +41,7 @@ pub async fn run(arguments: Arguments) -> Result<(), StartError> {
     let panel = Panel::open(arguments.config, Clock::default(), Randomness::of_system()).await?;
     match command {
         Command::AddSubscription(add) => add.run(&panel).await?,
+        Command::AddUser(add) => add.run(&panel).await?,
         Command::SetUpLink { reset } => print_link(&panel, reset).await?,
         Command::Seed(seed) => seed.run(&panel).await?,
         Command::BenchList(bench) => bench.run(&panel).await?,

@@ -12,15 +12,17 @@ use crate::{backup_servers, operations, users};
 
 /// How long requests and background work may take to end.
 const SOFT_END: Duration = Duration::from_secs(10);
+/// How many of those seconds the embedded server's jobs may go on.
+const JOBS_END_SECONDS: u64 = 5;
 
 /// A panel that answers.
-#[derive(Debug)]
 pub struct Running {
     /// Its state.
     pub panel: Panel,
     /// Where it listens.
     pub listen: SocketAddr,
     answering: JoinHandle<std::io::Result<()>>,
+    embedded: Option<BackupServer>,
 }
 
 impl Running {
@@ -31,11 +33,12 @@ impl Running {
         let listen = listener.local_addr()?;
         let panel = Panel::open(config, clock, randomness).await?;
         let embedded = start_embedded(&panel, listen).await?;
+        let routes = embedded.as_ref().map(BackupServer::router);
         let options = panel.config.leptos_options(listen);
-        let answering = tokio::spawn(answer(listener, router::build(&panel, options, embedded), panel.clone()));
+        let answering = tokio::spawn(answer(listener, router::build(&panel, options, routes), panel.clone()));
         backup_servers::reach::start(&panel);
         operations::follow::resume(&panel).await?;
-        Ok(Self { panel, listen, answering })
+        Ok(Self { panel, listen, answering, embedded })
     }
 
     /// The address to open in a browser.
@@ -48,7 +51,11 @@ impl Running {
         self.panel.stop.cancel();
         self.panel.tasks.close();
         let panel = self.panel.clone();
+        let embedded = self.embedded.take();
         let soft = async {
+            if let Some(embedded) = embedded {
+                embedded.shutdown().await;
+            }
             drop((&mut self.answering).await);
             panel.tasks.wait().await;
         };
@@ -86,17 +93,18 @@ async fn asked_to_end() -> std::io::Result<()> {
 }
 
 /// Starts the backup server of this process and registers it as “This machine”.
-async fn start_embedded(panel: &Panel, listen: SocketAddr) -> Result<Option<Router>, StartError> {
+async fn start_embedded(panel: &Panel, listen: SocketAddr) -> Result<Option<BackupServer>, StartError> {
     if panel.config.no_embedded_server {
         return Ok(None);
     }
     let mut config = backup_server::Config::new(panel.config.data.join("backup-server"));
     config.clock = panel.clock.clone();
+    config.grace_seconds = JOBS_END_SECONDS;
     let server = BackupServer::start(config).await?;
     let url = Url::parse(&format!("http://{}/this-machine", reachable(listen))).map_err(std::io::Error::other)?;
     panel.clients.set_embedded(url, server.token());
     backup_servers::store::register_embedded(panel).await?;
-    Ok(Some(server.router()))
+    Ok(Some(server))
 }
 
 async fn answer(listener: TcpListener, router: Router, panel: Panel) -> std::io::Result<()> {

@@ -10,6 +10,10 @@ use url::Url;
 
 use super::Panel;
 
+/// What a refused request is told.
+const FOREIGN: &str = "This request did not come from a page of this panel, so it was refused. Open the panel itself \
+    and try again; behind a reverse proxy, set HOLDFAST_PUBLIC_URL to the address that people use.";
+
 /// Lets requests that change something through only when the panel's own pages sent them.
 pub async fn check(State(panel): State<Panel>, request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
@@ -18,9 +22,7 @@ pub async fn check(State(panel): State<Panel>, request: Request, next: Next) -> 
     if reads || embedded || is_own(request.headers(), panel.config.public_url.as_ref()) {
         return next.run(request).await;
     }
-    const MESSAGE: &str = "This request did not come from a page of this panel, so it was refused. Open the panel \
-        itself and try again; behind a reverse proxy, set HOLDFAST_PUBLIC_URL to the address that people use.";
-    (StatusCode::FORBIDDEN, MESSAGE).into_response()
+    (StatusCode::FORBIDDEN, FOREIGN).into_response()
 }
 
 /// Whether the headers say that a page of this panel sent the request. Scripts must say so, too (`Origin`).

@@ -9,7 +9,9 @@ use uuid::Uuid;
 
 /// A source of random bytes.
 #[derive(Clone)]
-pub struct Randomness(Arc<dyn Fn(&mut [u8]) + Send + Sync>);
+pub struct Randomness(Arc<Fill>);
+
+type Fill = dyn Fn(&mut [u8]) + Send + Sync;
 
 impl Randomness {
     /// The operating system's.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{ConnectionView, SubscriptionInput};
 use crate::{
     error::{AppError, AppResult},
-    server::{Panel, db::is_postgres_url},
+    server::Panel,
 };
 
 /// Where a master password is sealed for.
@@ -163,14 +163,17 @@ fn same_origin(one: &str, other: &str) -> bool {
 fn redact(text: &str) -> AppResult<String> {
     let wrong = "Enter a connection URL, such as postgres://odoo:password@db.example.com:5432/. Signs such as @, / and \
                  # in the password are written %40, %2F and %23.";
-    let url = Url::parse(text).ok().filter(|_| is_postgres_url(text));
+    // As libpq writes them: a user before a socket, without a host.
+    let socket = text.contains("@/");
+    let url = Url::parse(&text.replacen("@/", "@localhost/", 1)).ok();
+    let url = url.filter(|url| matches!(url.scheme(), "postgres" | "postgresql"));
     let url = url.ok_or_else(|| AppError::field("postgres_url", wrong))?;
     let user = match (url.username(), url.password()) {
         ("", None) => String::new(),
         (user, None) => format!("{user}@"),
         (user, Some(_)) => format!("{user}:{HIDDEN}@"),
     };
-    let host = url.host_str().unwrap_or_default();
+    let host = if socket { "" } else { url.host_str().unwrap_or_default() };
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let query = url.query().map(redact_query).unwrap_or_default();
     Ok(format!("{}://{user}{host}{port}{}{query}", url.scheme(), url.path()))
@@ -220,6 +223,7 @@ mod tests {
                 "postgres://db/?user=odoo&password=…&sslmode=require",
             ),
             ("postgres:///?host=/run/postgresql", "postgres:///?host=/run/postgresql"),
+            ("postgres://odoo:s3cret@/?host=/run/postgresql", "postgres://odoo:…@/?host=/run/postgresql"),
         ] {
             assert_eq!(redact(text).unwrap(), shown);
         }

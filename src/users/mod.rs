@@ -5,6 +5,8 @@ use uuid::Uuid;
 
 pub mod api;
 #[cfg(feature = "ssr")]
+pub mod people;
+#[cfg(feature = "ssr")]
 pub mod set_up;
 pub mod set_up_page;
 #[cfg(feature = "ssr")]

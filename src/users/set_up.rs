@@ -106,7 +106,7 @@ async fn find(panel: &Panel, tx: &mut Tx, token: &str) -> AppResult<Option<bool>
     Ok(Some(recovery))
 }
 
-fn checked_name(name: &str) -> AppResult<String> {
+pub(super) fn checked_name(name: &str) -> AppResult<String> {
     match name.trim() {
         "" => Err(AppError::field("name", "Enter your name; it is shown in the action log.")),
         name if name.chars().count() > MAX_CHARS => Err(AppError::field("name", "A name has at most 200 characters.")),
@@ -114,7 +114,7 @@ fn checked_name(name: &str) -> AppResult<String> {
     }
 }
 
-fn checked_email(email: &str) -> AppResult<String> {
+pub(super) fn checked_email(email: &str) -> AppResult<String> {
     let email = email.trim().to_lowercase();
     let whole = email.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty());
     if !whole || email.contains(char::is_whitespace) || email.chars().count() > MAX_CHARS {
@@ -123,7 +123,7 @@ fn checked_email(email: &str) -> AppResult<String> {
     Ok(email)
 }
 
-fn check_password(password: &Secret) -> AppResult<()> {
+pub(super) fn check_password(password: &Secret) -> AppResult<()> {
     let chars = password.reveal().chars().count();
     if chars < PASSWORD_MIN_CHARS {
         let message =

@@ -47,6 +47,7 @@ pub(super) fn answer(
         Style::Development if zip => "application/zip",
         _ => "application/octet-stream; charset=binary",
     };
+    #[expect(clippy::disallowed_methods, reason = "names the file by the time, as Odoo does")]
     let at = Utc::now().format("%Y-%m-%d_%H-%M-%S");
     let extension = if zip { "zip" } else { "dump" };
     let disposition = format!("attachment; filename*=UTF-8''{name}_{at}.{extension}");

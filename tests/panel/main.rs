@@ -1,0 +1,36 @@
+//! The panel as a browser sees it: a whole one over TCP, with a real backup server, on SQLite and on PostgreSQL.
+#![cfg(feature = "ssr")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+/// Makes each test twice: with SQLite and with PostgreSQL.
+macro_rules! on_both_databases {
+    ($($test:ident),+ $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(crate::stage::Stage::new(crate::stage::Database::Sqlite).await).await;
+            })+
+        }
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                super::$test(crate::stage::Stage::new(crate::stage::Database::Postgres).await).await;
+            })+
+        }
+    };
+}
+
+mod action_log;
+mod backups;
+mod browser;
+mod double;
+mod list;
+mod migrations;
+mod pages;
+mod reconcile;
+mod restart;
+mod roles;
+mod servers;
+mod sign_in;
+mod stage;
+mod subscriptions;
