@@ -38,7 +38,7 @@ pub struct Config {
     /// How many seconds running jobs may go on when the server is asked to stop.
     #[arg(long, env = "BACKUP_GRACE_SECONDS", default_value_t = 10)]
     pub grace_seconds: u64,
-    /// Folders with pg_dump and pg_restore, instead of looking in the usual places.
+    /// Folders with the programs of a PostgreSQL client, instead of looking in the usual places.
     #[arg(long = "pg-bin", env = "BACKUP_PG_BIN", value_delimiter = ',')]
     pub pg_bin: Vec<PathBuf>,
     /// Where "now" comes from.

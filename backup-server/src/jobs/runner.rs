@@ -230,9 +230,9 @@ impl JobRunner {
             });
             self.finish(id, outcome).await;
         }
+        self.trim().await;
         self.table().running.remove(&id);
         self.start_next();
-        self.trim().await;
     }
 
     fn context(&self, id: JobId) -> Option<JobContext> {

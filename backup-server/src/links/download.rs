@@ -94,7 +94,8 @@ async fn answer(app: &App, grant: &Grant, method: &Method, headers: &HeaderMap) 
 
 async fn body(app: &App, grant: &Grant, method: &Method, range: Option<Range<u64>>) -> Answer<Body> {
     if method == Method::HEAD {
-        return Ok(Body::empty());
+        // Of unknown length: an empty body would answer "Content-Length: 0" where no length is given.
+        return Ok(Body::from_stream(futures::stream::empty::<std::io::Result<axum::body::Bytes>>()));
     }
     let export = app.repositories.export(grant.repository, grant.backup, grant.compression, range).await?;
     tracing::info!(link.id = %grant.link, backup.id = %grant.backup, "Download of backup {} begins", grant.backup);

@@ -1,4 +1,12 @@
 //! The backup server through its own client, over TCP, against a real PostgreSQL and the Odoo stand-in.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in the functions around it too")]
+
+mod crash;
+mod disk_full;
+mod downloads;
+mod jobs;
+mod refusals;
 mod setting;
+mod truth;
 mod whole_way;

@@ -10,6 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
+    time::Duration,
 };
 
 use backup_api::{
@@ -34,7 +35,8 @@ pub struct Served {
     pub base: Url,
     pub server: BackupServer,
     pub data: PathBuf,
-    _folder: Option<TempDir>,
+    /// Removed with the server, unless the test keeps it.
+    pub folder: Option<TempDir>,
 }
 
 impl Served {
@@ -45,7 +47,7 @@ impl Served {
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut served = Self::start_in(&folder.path().join("data"), change).await;
-        served._folder = Some(folder);
+        served.folder = Some(folder);
         served
     }
 
@@ -61,7 +63,7 @@ impl Served {
         let base: Url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         tokio::spawn(axum::serve(listener, server.router()).into_future());
         let client = Client::new(&base, server.token().clone()).unwrap();
-        Self { client, base, server, data: data.to_owned(), _folder: None }
+        Self { client, base, server, data: data.to_owned(), folder: None }
     }
 
     pub fn staged(&self) -> Vec<PathBuf> {
@@ -98,24 +100,32 @@ pub async fn run(client: &Client, repository: RepositoryId, start: &StartBackup)
     until(client, start.job, |job| job.state.is_final()).await
 }
 
-/// Follows a job until it is as wanted; panics when it ends otherwise.
+/// Follows a job until it is as wanted; panics when it ends otherwise, or does not get there in two minutes.
 pub async fn until(client: &Client, job: JobId, wanted: impl Fn(&Job) -> bool) -> Job {
-    let mut events = std::pin::pin!(client.job_events(job).await.unwrap());
     let mut last = None;
-    while let Some(job) = events.next().await {
-        let job = job.unwrap();
-        if wanted(&job) {
-            return job;
+    let following = async {
+        let mut events = std::pin::pin!(client.job_events(job).await.unwrap());
+        while let Some(job) = events.next().await {
+            let job = job.unwrap();
+            if wanted(&job) {
+                return Some(job);
+            }
+            last = Some(job);
         }
-        last = Some(job);
+        None
+    };
+    match tokio::time::timeout(Duration::from_mins(2), following).await {
+        Ok(Some(job)) => job,
+        Ok(None) => panic!("the job ended otherwise: {last:?}"),
+        Err(elapsed) => panic!("the job does not get there, {elapsed}: {last:?}"),
     }
-    panic!("the job ended otherwise: {last:?}")
 }
 
 /// The log of a job as text.
 pub async fn log_of(client: &Client, job: JobId) -> String {
     let lines = client.job_log(job).await.unwrap();
-    lines.into_iter().map(|line| format!("{:?} {}\n", line.level, line.message)).collect()
+    let lines = lines.into_iter().map(|line| format!("{:?} {}", line.level, line.message));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// A database of the fixture; dropped at the end.

@@ -42,7 +42,7 @@ async fn zip_comes_back(origin: &Origin, source: &Source, name: &str) {
     let job = crate::setting::run(&served.client, REPOSITORY, &request).await;
     let log = log_of(&served.client, job.id).await;
     let backup = job.backup.unwrap_or_else(|| panic!("{:?}\n{log}", job.failure));
-    assert_eq!(served.client.backups(REPOSITORY).await.unwrap(), [backup.clone()]);
+    assert_eq!(served.client.backups(REPOSITORY).await.unwrap(), std::slice::from_ref(&backup));
     assert_eq!(served.client.backup(REPOSITORY, backup.id).await.unwrap(), backup);
     assert_eq!((backup.id, backup.comment.as_str()), (request.backup, "before the upgrade"));
     assert_eq!(backup.odoo_version.as_deref(), Some("18.0"));

@@ -1,0 +1,75 @@
+//! Too little room: told before a job begins, and survived when it shows only in the middle.
+
+use std::{path::Path, process::Command};
+
+use backup_api::{BackupFormat, FailureCode, JobState};
+
+use crate::{
+    crash::Process,
+    setting::{Origin, REPOSITORY, Served, fake_pg_dump, run, start},
+};
+
+#[tokio::test]
+async fn a_job_that_will_not_fit_is_refused_with_figures() {
+    let origin = Origin::new("full_before");
+    let served = Served::start_with(|config| config.keep_free_mb = 1 << 40).await;
+    let job = served.backup(REPOSITORY, &origin.direct(), BackupFormat::Zip).await;
+    let failure = job.failure.unwrap();
+    assert_eq!((job.state, failure.code), (JobState::Failed, FailureCode::NoSpace));
+    assert!(failure.message.contains("The backup needs about ") && failure.message.contains(" MB free"), "{failure:?}");
+    assert_eq!(served.client.server().await.unwrap().repositories, 0, "nothing was begun");
+}
+
+/// The disk is a small file system in memory, which `pg_dump` fills up before it begins.
+#[tokio::test]
+async fn a_disk_that_fills_up_in_the_middle_fails_the_job_and_the_next_one_works() {
+    let origin = Origin::new("full_middle");
+    let data = origin.folder.path().join("small-disk");
+    std::fs::create_dir(&data).unwrap();
+    let ballast = data.join("ballast");
+    let fill = format!(
+        "if [ -e {fill} ]; then rm {fill}; dd if=/dev/zero of={} bs=64k 2>/dev/null; fi; exec $REAL \"$@\"",
+        ballast.display(),
+        fill = data.join("fill").display()
+    );
+    let bin = fake_pg_dump(origin.folder.path(), &fill);
+    let Some(process) = on_a_small_disk(&data, &bin) else { return };
+    // The process sees the small disk; this is the way to it from outside.
+    let inside = |path: &Path| {
+        let relative = path.strip_prefix("/").unwrap();
+        Path::new("/proc").join(process.child.0.id().to_string()).join("root").join(relative)
+    };
+    let first = run(&process.client, REPOSITORY, &start(&origin.direct(), BackupFormat::Dump)).await;
+    assert_eq!(first.state, JobState::Succeeded, "{:?}", first.failure);
+    std::fs::write(inside(&data.join("fill")), "").unwrap();
+    let job = run(&process.client, REPOSITORY, &start(&origin.direct(), BackupFormat::Zip)).await;
+    let failure = job.failure.unwrap();
+    assert_eq!((job.state, failure.code), (JobState::Failed, FailureCode::NoSpace), "{}", failure.message);
+    let listed = process.client.backups(REPOSITORY).await.unwrap();
+    assert_eq!(listed, [first.backup.unwrap()], "the one before is still there, and no other");
+    std::fs::remove_file(inside(&ballast)).unwrap();
+    let next = run(&process.client, REPOSITORY, &start(&origin.direct(), BackupFormat::Zip)).await;
+    assert_eq!(next.state, JobState::Succeeded, "{:?}", next.failure);
+    let kit = process.client.recovery_kit(REPOSITORY).await.unwrap();
+    let mut restic = Command::new("restic");
+    restic.args(["--no-cache", "check", "--read-data"]).env("RESTIC_PASSWORD", kit.password.reveal());
+    restic.env("RESTIC_REPOSITORY", inside(Path::new(&kit.location)));
+    let checked = restic.output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}
+
+/// Starts a backup server whose data folder is a disk of 48 MB; `None`, and a word, where the system allows no such disk.
+fn on_a_small_disk(data: &Path, bin: &Path) -> Option<Process> {
+    let options = ["--user", "--map-root-user", "--mount", "sh", "-c"];
+    let mount = "mount -t tmpfs -o size=48m,mode=700 small \"$1\"";
+    let may = Command::new("unshare").args(options).args([mount, "sh"]).arg(data).status();
+    if !may.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: this system gives no user namespaces (unshare --user --mount)");
+        return None;
+    }
+    let mut command = Command::new("unshare");
+    let script =
+        format!("{mount}; data=$1; shift; exec {} --data \"$data\" \"$@\"", env!("CARGO_BIN_EXE_backup-server"));
+    command.args(options).arg(script).arg("sh").arg(data);
+    Some(Process::from(command, data, bin))
+}

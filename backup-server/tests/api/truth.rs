@@ -1,0 +1,163 @@
+//! The truth table: every failing source gives a failed job with its reason, no backup, and nothing left over.
+
+use std::path::{Path, PathBuf};
+
+use backup_api::{BackupFormat, FailureCode, JobState, Secret, Source};
+use testbed::{
+    Cluster,
+    odoo::{StandIn, Trap},
+};
+
+use crate::setting::{Origin, REPOSITORY, Served, fake_pg_dump, log_of};
+
+/// Runs a backup that must fail for this reason and leave no trace.
+async fn must_fail(served: &Served, what: &str, source: &Source, format: BackupFormat, code: FailureCode, word: &str) {
+    let before = served.client.backups(REPOSITORY).await.unwrap();
+    let job = served.backup(REPOSITORY, source, format).await;
+    let log = log_of(&served.client, job.id).await;
+    let failure = job.failure.unwrap_or_else(|| panic!("{what} as {format:?} succeeded:\n{log}"));
+    assert_eq!((job.state, failure.code), (JobState::Failed, code), "{what} as {format:?}: {}", failure.message);
+    assert!(failure.message.contains(word), "{what} as {format:?} does not say “{word}”: {}", failure.message);
+    assert!(log.contains("Error "), "{what}: the log does not say why:\n{log}");
+    assert_eq!(job.backup, None, "{what}");
+    assert_eq!(served.client.backups(REPOSITORY).await.unwrap(), before, "{what}");
+    assert!(served.staged().is_empty(), "{what} left {:?}", served.staged());
+}
+
+fn odoo_with(origin: &Origin, odoo: &StandIn, database: &str, password: &str) -> Source {
+    let Source::OdooHttp { url, .. } = origin.through(odoo) else { unreachable!() };
+    let database = backup_api::DatabaseName::parse(database).unwrap();
+    Source::OdooHttp { url, database, master_password: Secret::new(password) }
+}
+
+#[tokio::test]
+async fn an_odoo_that_refuses_is_no_backup() {
+    use FailureCode::Source as Refused;
+    let origin = Origin::new("truth_refuse");
+    let odoo = origin.odoo();
+    let served = Served::start().await;
+    let good = origin.through(&odoo);
+    let zip = BackupFormat::Zip;
+    let wrong = odoo_with(&origin, &odoo, "truth_refuse", "wrong");
+    must_fail(&served, "wrong password", &wrong, zip, Refused, "master password").await;
+    let unknown = odoo_with(&origin, &odoo, "truth_nobody", &odoo.master_password());
+    must_fail(&served, "unknown database", &unknown, zip, Refused, "truth_nobody").await;
+    odoo.configure(|options| options.list_db = false);
+    must_fail(&served, "manager disabled", &good, zip, Refused, "database manager").await;
+    odoo.configure(|options| {
+        options.list_db = true;
+        options.master_password = "admin".to_owned();
+    });
+    must_fail(&served, "insecure password", &good, zip, Refused, "admin").await;
+    assert_eq!(odoo.password_changes(), 0, "the insecure password was not changed by asking");
+    assert_eq!(odoo.backup_posts(), 0, "no form was sent where the test said no");
+    let nobody = Source::OdooHttp {
+        url: "http://127.0.0.1:1".to_owned(),
+        database: origin.name(),
+        master_password: Secret::new("x"),
+    };
+    must_fail(&served, "nobody there", &nobody, zip, Refused, "127.0.0.1").await;
+}
+
+#[tokio::test]
+async fn a_bad_answer_of_odoo_is_no_backup() {
+    use FailureCode::{Incomplete, OdooError, PgDump};
+    let origin = Origin::new("truth_answer");
+    let odoo = origin.odoo();
+    let served = Served::start().await;
+    let source = origin.through(&odoo);
+    let page = Trap::ErrorPage("Database backup error: Something broke".to_owned());
+    let cases = [
+        ("HTML error page with status 200", page, OdooError, OdooError),
+        ("pg_dump fails", Trap::DumpFails, PgDump, Incomplete),
+        ("no pg_dump at Odoo", Trap::PgDumpNotFound, PgDump, PgDump),
+        ("cut mid-body", Trap::CutMidBody, Incomplete, Incomplete),
+        ("worker killed", Trap::WorkerKilled, Incomplete, Incomplete),
+        ("truncated", Trap::Truncated, Incomplete, Incomplete),
+        ("flipped byte", Trap::FlippedByte, Incomplete, Incomplete),
+        ("empty 200", Trap::Empty, Incomplete, Incomplete),
+        ("no answer", Trap::NoAnswer, Incomplete, Incomplete),
+    ];
+    for (what, trap, zip, dump) in cases {
+        odoo.set_trap(trap);
+        must_fail(&served, what, &source, BackupFormat::Zip, zip, "").await;
+        if what != "flipped byte" {
+            // A custom dump has no checksums: a byte inside a row's text cannot be noticed by anyone.
+            must_fail(&served, what, &source, BackupFormat::Dump, dump, "").await;
+        }
+    }
+    odoo.set_trap(Trap::HalfDumpSql);
+    must_fail(&served, "half of dump.sql", &source, BackupFormat::Zip, PgDump, "").await;
+    odoo.set_trap(Trap::None);
+    odoo.configure(|options| options.workers = true);
+    served.made(REPOSITORY, &source, BackupFormat::Zip).await;
+    odoo.set_trap(Trap::WorkerKilled);
+    must_fail(&served, "worker killed after a good one", &source, BackupFormat::Zip, Incomplete, "").await;
+}
+
+#[tokio::test]
+async fn an_odoo_that_stops_sending_fails_after_the_set_time() {
+    let origin = Origin::new("truth_stall");
+    let odoo = origin.odoo();
+    let served = Served::start_with(|config| (config.stall_seconds, config.first_byte_seconds) = (1, 1)).await;
+    for trap in [Trap::Stall, Trap::StallMidBody] {
+        odoo.set_trap(trap);
+        let source = origin.through(&odoo);
+        must_fail(&served, "stalled", &source, BackupFormat::Zip, FailureCode::Stalled, "").await;
+    }
+}
+
+#[tokio::test]
+async fn a_postgres_that_refuses_is_no_backup() {
+    use FailureCode::Source as Refused;
+    let origin = Origin::new("truth_postgres");
+    let served = Served::start().await;
+    let zip = BackupFormat::Zip;
+    let url = Cluster::shared().url().replace(Cluster::shared().password(), "wrong");
+    must_fail(&served, "wrong password", &origin.direct_through(&url), zip, Refused, "password").await;
+    let nobody = origin.direct_through("postgres://odoo:x@127.0.0.1:1/");
+    must_fail(&served, "nobody there", &nobody, zip, Refused, "127.0.0.1").await;
+    let unknown = Source::Postgres {
+        url: Secret::new(Cluster::shared().url()),
+        database: backup_api::DatabaseName::parse("truth_nobody").unwrap(),
+        filestore: None,
+        addons: Vec::new(),
+    };
+    must_fail(&served, "unknown database", &unknown, zip, Refused, "truth_nobody").await;
+    let lost = Source::Postgres {
+        url: Secret::new(Cluster::shared().url()),
+        database: origin.name(),
+        filestore: Some("/nowhere/filestore".to_owned()),
+        addons: Vec::new(),
+    };
+    must_fail(&served, "no filestore", &lost, zip, Refused, "/nowhere/filestore").await;
+}
+
+async fn with_pg_dump(origin: &Origin, what: &str, bin: PathBuf, code: FailureCode, word: &str) {
+    let served = Served::start_with(|config| config.pg_bin = vec![bin]).await;
+    for format in [BackupFormat::Zip, BackupFormat::Dump] {
+        must_fail(&served, what, &origin.direct(), format, code, word).await;
+    }
+}
+
+#[tokio::test]
+async fn a_pg_dump_that_is_missing_too_old_failing_or_killed_is_no_backup() {
+    use FailureCode::{PgDump, Source as Refused};
+    let origin = Origin::new("truth_pg_dump");
+    let folder = |name: &str| origin.folder.path().join(name);
+    let fake = |name: &str, body: &str| fake_pg_dump(&folder(name), body);
+    std::fs::create_dir(folder("none")).unwrap();
+    with_pg_dump(&origin, "no pg_dump", folder("none"), Refused, "postgresql-client").await;
+    with_pg_dump(&origin, "too old", old_pg_dump(&folder("old")), Refused, "9.6").await;
+    let status = fake("status", "$REAL \"$@\"; echo 'pg_dump: error: it broke' >&2; exit 1");
+    with_pg_dump(&origin, "status 1 after all bytes", status, PgDump, "it broke").await;
+    let killed = fake("killed", "$REAL \"$@\" | head -c 50000; kill -9 $$");
+    with_pg_dump(&origin, "killed", killed, PgDump, "").await;
+}
+
+fn old_pg_dump(folder: &Path) -> PathBuf {
+    let bin = folder.join("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    crate::setting::write_program(&bin.join("pg_dump"), "#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6.24'\n");
+    bin
+}
