@@ -7,6 +7,8 @@ pub(crate) mod routes;
 mod runner;
 mod space;
 mod table;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub(crate) use backup::BackupJob;

@@ -96,7 +96,8 @@ pub(crate) async fn follow_job(State(app): State<App>, ApiPath(id): ApiPath<JobI
     Ok(([("x-accel-buffering", "no")], events).into_response())
 }
 
-fn events(mut job: watch::Receiver<Job>) -> impl Stream<Item = Result<Event, Infallible>> {
+/// A job's states as events.
+pub(super) fn events(mut job: watch::Receiver<Job>) -> impl Stream<Item = Result<Event, Infallible>> {
     async_stream::stream! {
         loop {
             let now = job.borrow_and_update().clone();

@@ -16,6 +16,7 @@ use crate::setting::{Origin, REPOSITORY, fake_pg_dump, files_in, run, start, unt
 pub struct Process {
     pub child: Running,
     pub client: Client,
+    pub base: Url,
     /// Kept open, for the process may write to it.
     _output: BufReader<ChildStdout>,
 }
@@ -48,7 +49,7 @@ impl Process {
             None => std::fs::read_to_string(data.join("token")).unwrap().trim().to_owned(),
         };
         let client = Client::new(&base, Secret::new(token)).unwrap();
-        Self { child, client, _output: output }
+        Self { child, client, base, _output: output }
     }
 
     /// SIGKILL.
@@ -118,6 +119,27 @@ async fn killed_in_the_middle_of_a_dump() {
         process.kill();
         assert_eq!(assert_consistent(data.path(), &request, &origin).await.state, JobState::Interrupted);
     }
+}
+
+#[tokio::test]
+async fn asked_to_stop_it_ends_in_order_and_soon() {
+    let origin = Origin::new("crash_term");
+    let odoo = origin.odoo();
+    odoo.set_trap(Trap::StallMidBody);
+    let data = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_backup-server"));
+    command.args(["--grace-seconds", "1", "--data"]).arg(data.path());
+    let mut process = Process::from(command, data.path(), Cluster::shared().bin());
+    let request = start(&origin.through(&odoo), BackupFormat::Zip);
+    process.client.start_backup(REPOSITORY, &request).await.unwrap();
+    until(&process.client, request.job, |job| job.phase == Phase::Receiving).await;
+    let pid = rustix::process::Pid::from_child(&process.child.0);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let status = tokio::task::spawn_blocking(move || process.child.0.wait().unwrap());
+    let status = tokio::time::timeout(std::time::Duration::from_mins(1), status).await.unwrap().unwrap();
+    assert!(status.success(), "{status}");
+    assert!(files_in(&data.path().join("staging")).is_empty(), "cleaned up before the end");
+    assert_eq!(assert_consistent(data.path(), &request, &origin).await.state, JobState::Interrupted);
 }
 
 /// Kills at moments spread over the time that a backup takes, told by what the disk shows: the first file of the

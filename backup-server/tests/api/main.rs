@@ -7,6 +7,7 @@ mod disk_full;
 mod downloads;
 mod jobs;
 mod refusals;
+mod secrets;
 mod setting;
 mod truth;
 mod whole_way;

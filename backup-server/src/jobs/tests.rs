@@ -1,0 +1,87 @@
+//! The runner with work of our own: panics, order, and how often followers hear of it.
+
+use std::time::{Duration, Instant};
+
+use backup_api::{BackupId, FailureCode, Job, JobId, JobKind, JobState, Phase, Progress, RepositoryId};
+use futures::StreamExt;
+use uuid::Uuid;
+
+use super::{JobRunner, Journal, NewJob, SubmitError, routes};
+use crate::config::Clock;
+
+fn runner(folder: &std::path::Path) -> JobRunner {
+    let journal = Journal::new(folder.to_owned());
+    let records = journal.load().unwrap();
+    let now = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+    JobRunner::new(journal, records, 2, Clock::new(move || now))
+}
+
+fn new_job(number: u128) -> NewJob {
+    NewJob {
+        id: JobId(Uuid::from_u128(number)),
+        kind: JobKind::Backup,
+        repository: RepositoryId(Uuid::from_u128(1)),
+        backup: BackupId(Uuid::from_u128(number)),
+        fingerprint: number.to_string(),
+    }
+}
+
+async fn ended(runner: &JobRunner, id: JobId) -> Job {
+    let mut job = runner.follow(id).unwrap();
+    job.wait_for(|job| job.state.is_final()).await.unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_panic_fails_the_job_and_the_next_one_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let runner = runner(folder.path());
+    let (first, second) = (new_job(1), new_job(2));
+    runner.submit(first.clone(), Box::new(|_| Box::pin(async { panic!("the cause is {}", 42) }))).await.unwrap();
+    runner.submit(second.clone(), Box::new(|_| panic!("before it began"))).await.unwrap();
+    for id in [first.id, second.id] {
+        let job = ended(&runner, id).await;
+        let failure = job.failure.unwrap();
+        assert_eq!((job.state, failure.code), (JobState::Failed, FailureCode::Internal));
+        assert!(!failure.message.contains("42"), "the cause is for the log of the server: {}", failure.message);
+    }
+}
+
+#[tokio::test]
+async fn two_jobs_cannot_make_the_same_backup() {
+    let folder = tempfile::tempdir().unwrap();
+    let runner = runner(folder.path());
+    runner.submit(new_job(1), Box::new(|_| Box::pin(std::future::pending()))).await.unwrap();
+    let twin = NewJob { id: JobId(Uuid::from_u128(9)), fingerprint: "9".to_owned(), ..new_job(1) };
+    let refused = runner.submit(twin, Box::new(|_| Box::pin(std::future::pending()))).await;
+    assert!(matches!(refused, Err(SubmitError::BackupInWork)), "{refused:?}");
+}
+
+#[tokio::test]
+async fn followers_hear_at_most_five_times_a_second_and_always_of_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let runner = runner(folder.path());
+    let (end, ends) = tokio::sync::oneshot::channel::<()>();
+    let work = |context: super::JobContext| async move {
+        let mut ends = std::pin::pin!(ends);
+        for done_bytes in 0.. {
+            context.progress(Phase::Database, Progress { done_bytes, total_bytes: None });
+            let more = tokio::time::timeout(Duration::from_millis(1), &mut ends).await;
+            if more.is_ok() {
+                break;
+            }
+        }
+        panic!("the end")
+    };
+    let job = new_job(1);
+    runner.submit(job.clone(), Box::new(|context| Box::pin(work(context)))).await.unwrap();
+    let began = Instant::now();
+    let mut events = std::pin::pin!(routes::events(runner.follow(job.id).unwrap()));
+    for _ in 0..6 {
+        drop(events.next().await.unwrap().unwrap());
+    }
+    assert!(began.elapsed() >= Duration::from_millis(4 * 200), "six events came within {:?}", began.elapsed());
+    end.send(()).unwrap();
+    let rest: Vec<_> = events.collect().await;
+    assert!(!rest.is_empty(), "the end is told, too");
+    assert!(ended(&runner, job.id).await.state.is_final());
+}
