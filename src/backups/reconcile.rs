@@ -34,9 +34,13 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 type Place = (ServerId, RepositoryId);
 
-/// When each repository was last asked for, and whether its server answered.
+/// When each repository was last asked for, and whether its server answered. By subscription as well: one that takes
+/// over the repository of another has no lines yet.
 #[derive(Debug, Default)]
-pub struct Asked(Mutex<HashMap<Place, Arc<tokio::sync::Mutex<Option<Answer>>>>>);
+pub struct Asked(Mutex<HashMap<(SubscriptionId, Place), Known>>);
+
+/// Held while a server is asked, so that it is asked once.
+type Known = Arc<tokio::sync::Mutex<Option<Answer>>>;
 
 #[derive(Clone, Debug)]
 struct Answer {
@@ -45,9 +49,9 @@ struct Answer {
 }
 
 impl Asked {
-    fn place(&self, place: Place) -> Arc<tokio::sync::Mutex<Option<Answer>>> {
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(places.entry(place).or_default())
+    fn known(&self, id: SubscriptionId, place: Place) -> Known {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(known.entry((id, place)).or_default())
     }
 }
 
@@ -75,7 +79,7 @@ pub async fn bring_up_to_date(panel: &Panel, id: SubscriptionId) -> AppResult<Op
 
 /// Asks about one repository, unless that was done within the last minute.
 async fn ask(panel: Panel, id: SubscriptionId, name: String, place: Place) -> AppResult<Option<String>> {
-    let known = panel.asked.place(place);
+    let known = panel.asked.known(id, place);
     let mut known = known.lock().await;
     let now = panel.clock.now();
     if let Some(answer) = known.as_ref()
@@ -106,7 +110,7 @@ async fn held_there(panel: &Panel, (server, repository): Place) -> Result<Vec<Ba
 }
 
 #[derive(sqlx::FromRow)]
-struct Known {
+struct Line {
     id: Uuid,
     remote_id: Uuid,
     result: String,
@@ -132,7 +136,7 @@ async fn apply(
     backups: &[Backup],
 ) -> AppResult<()> {
     let mut tx = panel.db.begin().await?;
-    let known: Vec<Known> = query!(
+    let known: Vec<Line> = query!(
         tx,
         fetch_all,
         "SELECT id, remote_id, result, size_bytes, recorded_at FROM backup_lines
@@ -173,7 +177,7 @@ async fn apply(
 
 async fn compare(
     tx: &mut Tx,
-    line: &Known,
+    line: &Line,
     held: Option<&Backup>,
     asked_at: DateTime<Utc>,
     changes: &mut Changes,

@@ -34,14 +34,16 @@ pub fn Search(
             navigate(&href(text.trim().to_owned()), options);
         }
     };
-    let later = leptos::leptos_dom::helpers::debounce(REST, {
+    // Only in the browser: what it makes may not be dropped by another thread, and a server's rendering changes threads.
+    let later = cfg!(feature = "hydrate").then(|| {
         let go = go.clone();
-        move |()| go()
+        StoredValue::new_local(leptos::leptos_dom::helpers::debounce(REST, move |()| go()))
     });
-    let later = StoredValue::new_local(later);
     let input = move |event| {
         typed.set_value(event_target_value(&event));
-        later.update_value(|later| later(()));
+        if let Some(later) = later {
+            later.update_value(|later| later(()));
+        }
     };
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();

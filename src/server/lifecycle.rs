@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use axum::{Router, ServiceExt, extract::Request};
+use axum::{Router, ServiceExt, extract::Request, serve::ListenerExt};
 use backup_server::BackupServer;
 use tokio::{net::TcpListener, signal::unix::SignalKind, task::JoinHandle};
 use url::Url;
@@ -109,5 +109,7 @@ async fn start_embedded(panel: &Panel, listen: SocketAddr) -> Result<Option<Back
 
 async fn answer(listener: TcpListener, router: Router, panel: Panel) -> std::io::Result<()> {
     let service = ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(router);
+    // Small answers and events go out at once.
+    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     axum::serve(listener, service).with_graceful_shutdown(panel.stop.clone().cancelled_owned()).await
 }

@@ -5,13 +5,18 @@ use argon2::{
     password_hash::{Error, SaltString},
 };
 use backup_api::Secret;
+use tokio::sync::Semaphore;
 
 use super::Randomness;
 use crate::error::{AppError, AppResult};
 
+/// Each computation takes 19 MiB: only so many at once, whoever tries to sign in how often.
+static AT_ONCE: Semaphore = Semaphore::const_new(2);
+
 /// The PHC text to store for a password.
 pub async fn hash(password: Secret, randomness: &Randomness) -> AppResult<String> {
     let salt = SaltString::encode_b64(&randomness.bytes::<16>()).map_err(|error| broken(&error))?;
+    let _turn = AT_ONCE.acquire().await.map_err(|_| AppError::Internal)?;
     tokio::task::spawn_blocking(move || {
         let hashed = Argon2::default().hash_password(password.reveal().as_bytes(), &salt);
         hashed.map(|hash| hash.to_string()).map_err(|error| broken(&error))
@@ -22,6 +27,7 @@ pub async fn hash(password: Secret, randomness: &Randomness) -> AppResult<String
 
 /// Whether a password is the stored one. Without a stored one it takes just as long, and is not.
 pub async fn matches(password: Secret, stored: Option<String>) -> AppResult<bool> {
+    let _turn = AT_ONCE.acquire().await.map_err(|_| AppError::Internal)?;
     tokio::task::spawn_blocking(move || {
         let decoy = stored.is_none();
         let stored = stored.unwrap_or_else(|| DECOY.to_owned());
