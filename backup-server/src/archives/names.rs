@@ -1,5 +1,7 @@
 //! Which names belong into an Odoo backup.
 
+use crate::repositories::attachment_sha1;
+
 /// What an entry of a zip is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -27,21 +29,9 @@ impl Role {
             "dump.sql" => Self::Dump,
             "manifest.json" => Self::Manifest,
             name if name.ends_with('/') || name.starts_with("filestore/checklist/") => Self::Marker,
-            name => attachment(name).map_or(Self::Foreign, Self::Attachment),
+            name => attachment_sha1(name).map_or(Self::Foreign, Self::Attachment),
         }
     }
-}
-
-/// The SHA-1 in `filestore/xx/<sha1>`, lower case as Odoo writes it.
-fn attachment(name: &str) -> Option<[u8; 20]> {
-    let (folder, sha1) = name.strip_prefix("filestore/")?.split_once('/')?;
-    let is_odoos = sha1.len() == 40 && sha1.starts_with(folder) && folder.len() == 2;
-    if !is_odoos || sha1.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return None;
-    }
-    let mut bytes = [0; 20];
-    hex::decode_to_slice(sha1, &mut bytes).ok()?;
-    Some(bytes)
 }
 
 #[cfg(test)]

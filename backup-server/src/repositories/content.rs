@@ -36,6 +36,18 @@ pub struct ContentFile {
     pub may_be_missing: bool,
 }
 
+/// The SHA-1 in `filestore/xx/<sha1>`, lower case as Odoo writes it.
+pub fn attachment_sha1(path: &str) -> Option<[u8; 20]> {
+    let (folder, sha1) = path.strip_prefix(FILESTORE)?.strip_prefix('/')?.split_once('/')?;
+    let is_odoos = sha1.len() == 40 && sha1.starts_with(folder) && folder.len() == 2;
+    if !is_odoos || sha1.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return None;
+    }
+    let mut bytes = [0; 20];
+    hex::decode_to_slice(sha1, &mut bytes).ok()?;
+    Some(bytes)
+}
+
 /// Opens one file.
 pub type OpenContent = Box<dyn FnOnce() -> io::Result<Box<dyn io::Read + Send>> + Send>;
 

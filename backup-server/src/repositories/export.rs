@@ -12,7 +12,7 @@ use backup_api::{Backup, BackupFormat, LinkCompression};
 use bytes::Bytes;
 use flate2::{Compression, write::DeflateEncoder};
 use rustic_core::{
-    IndexedFullStatus, Repository, RusticResult,
+    DataId, IndexedFullStatus, Repository, RusticResult,
     repofile::{BlobType, Node, SnapshotFile},
 };
 use tokio::sync::mpsc::Sender;
@@ -34,10 +34,10 @@ pub(super) const QUEUE: usize = 8;
 /// Quick, and not far from the best.
 const DEFLATE_LEVEL: u32 = 3;
 
-/// A file of the backup.
+/// A file of the backup. There may be a million of them.
 struct Part {
-    name: String,
-    node: Node,
+    name: Box<str>,
+    pieces: Box<[DataId]>,
     size: u64,
     crc: u32,
 }
@@ -131,7 +131,7 @@ impl Plan {
             } else {
                 Packing::Stored
             };
-            let (name, size, crc, offset) = (part.name.as_str(), part.size, part.crc, outlet.at);
+            let (name, size, crc, offset) = (&*part.name, part.size, part.crc, outlet.at);
             let mut entry = ZipEntry { name, size, packed: size, crc, offset, packing };
             outlet.write_all(&entry.local_header(made))?;
             match packing {
@@ -139,7 +139,7 @@ impl Plan {
                 Packing::Deflated => {
                     let start = outlet.at;
                     let mut packer = DeflateEncoder::new(&mut *outlet, Compression::new(DEFLATE_LEVEL));
-                    dump_node(&self.repo, &part.node, &mut packer)?;
+                    read_pieces(&self.repo, &part.pieces, &mut packer)?;
                     packer.finish()?;
                     entry.packed = outlet.at - start;
                     outlet.write_all(&entry.descriptor())?;
@@ -159,22 +159,22 @@ fn dump_part(repo: &Indexed, snapshot: &SnapshotFile) -> Result<Part, StorageErr
     let name = dump_name(BackupFormat::Dump);
     let node = repo.node_from_snapshot_and_path(snapshot, name).during("read")?;
     let size = snapshots::stored_size(repo, &node)?;
-    Ok(Part { name: name.to_owned(), node, size, crc: 0 })
+    Ok(Part { name: name.into(), pieces: node.content.unwrap_or_default().into(), size, crc: 0 })
 }
 
 fn zip_parts(repo: &Indexed, snapshot: &SnapshotFile) -> Result<Vec<Part>, StorageError> {
     let sums = snapshots::checksums(repo, snapshot)?
         .ok_or_else(|| StorageError::Damaged(format!("{CHECKSUMS} cannot be read")))?;
     let mut parts = Vec::new();
-    for (name, node) in snapshots::files(repo, snapshot)? {
+    snapshots::each_file(repo, &snapshots::root(repo, snapshot)?, |name, node| {
         if name == CHECKSUMS {
-            continue;
+            return Ok(());
         }
-        let Some(crc) = sums.get(&name).copied() else {
-            return Err(StorageError::Damaged(format!("{CHECKSUMS} does not name “{name}”")));
-        };
-        parts.push(Part { size: snapshots::stored_size(repo, &node)?, name, node, crc });
-    }
+        let crc = sums.get(name).ok_or_else(|| StorageError::Damaged(format!("{CHECKSUMS} does not name “{name}”")))?;
+        let size = snapshots::stored_size(repo, &node)?;
+        parts.push(Part { name: name.into(), pieces: node.content.unwrap_or_default().into(), size, crc });
+        Ok(())
+    })?;
     parts.sort_by_key(|part| rank(&part.name));
     Ok(parts)
 }
@@ -182,17 +182,15 @@ fn zip_parts(repo: &Indexed, snapshot: &SnapshotFile) -> Result<Vec<Part>, Stora
 fn total(parts: &[Part], format: BackupFormat) -> u64 {
     match format {
         BackupFormat::Dump => parts.iter().map(|part| part.size).sum(),
-        BackupFormat::Zip => stored_length(parts.iter().map(|part| (part.name.as_str(), part.size))),
+        BackupFormat::Zip => stored_length(parts.iter().map(|part| (part.name.len(), part.size))),
     }
 }
 
 /// Whether the repository could compress it, so that the zip can.
 fn compresses(repo: &Indexed, part: &Part) -> bool {
     let packed: u64 = part
-        .node
-        .content
+        .pieces
         .iter()
-        .flatten()
         .filter_map(|piece| repo.get_index_entry(piece).ok())
         .map(|entry| u64::from(entry.location.length))
         .sum();
@@ -203,12 +201,13 @@ fn read<T>(found: RusticResult<T>) -> io::Result<T> {
     found.map_err(|error| io::Error::other(error.display_log()))
 }
 
-/// Reads a file. The library reads several pieces in parallel, but would keep single ones in a cache of 32 MB.
-fn dump_node(repo: &Indexed, node: &Node, to: &mut impl Write) -> io::Result<()> {
-    match node.content.as_deref() {
-        Some([piece]) => to.write_all(&read(repo.cat_blob(BlobType::Data, piece.to_hex().as_str()))?),
-        _ => read(repo.dump(node, to)),
+/// Reads pieces. The library reads several in parallel, but would keep single ones in a cache of 32 MB.
+fn read_pieces(repo: &Indexed, pieces: &[DataId], to: &mut impl Write) -> io::Result<()> {
+    if let [piece] = pieces {
+        return to.write_all(&read(repo.cat_blob(BlobType::Data, piece.to_hex().as_str()))?);
     }
+    let content = Some(pieces.to_vec());
+    read(repo.dump(&Node { content, ..Node::default() }, to))
 }
 
 /// Sends a file's bytes; those before or behind the range are not even read.
@@ -219,11 +218,10 @@ fn copy(repo: &Indexed, part: &Part, outlet: &mut Outlet) -> io::Result<()> {
         outlet.at = end;
         return Ok(());
     }
-    let mut node = part.node.clone();
     let mut at = start;
     let mut first = None;
     let mut pieces = Vec::new();
-    for piece in part.node.content.iter().flatten() {
+    for piece in &part.pieces {
         let behind = at + u64::from(read(repo.get_index_entry(piece))?.data_length());
         if at < wanted.end && behind > wanted.start {
             first.get_or_insert(at);
@@ -231,9 +229,8 @@ fn copy(repo: &Indexed, part: &Part, outlet: &mut Outlet) -> io::Result<()> {
         }
         at = behind;
     }
-    node.content = Some(pieces);
     outlet.at = first.unwrap_or(start);
-    dump_node(repo, &node, outlet)?;
+    read_pieces(repo, &pieces, outlet)?;
     outlet.at = outlet.at.max(end);
     Ok(())
 }

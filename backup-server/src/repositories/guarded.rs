@@ -19,14 +19,22 @@ use super::{
 /// The library's chunker shrinks its buffer for good after a short read, so it never sees one.
 const BUFFER: usize = 256 * 1024;
 
+/// A file as it was announced. There may be a million of them.
+pub(super) struct Promise {
+    pub(super) path: Box<str>,
+    pub(super) size: Option<u64>,
+    /// From the previous backup, when the file need not be read.
+    pub(super) crc: Option<u32>,
+}
+
 /// What the library opens when a file's turn comes.
 pub(super) enum Announced {
     /// A file of the source.
     File(Box<Pending>),
     /// A file that the previous backup holds. It is opened only if that one turns out to lack a piece of it.
-    Known(Box<ContentFile>, Arc<Ledger>),
-    /// The table of checksums, which waits for all the others, and the lines that need no reading.
-    Checksums(Arc<Ledger>, Vec<(String, u32)>),
+    Known(Box<dyn FnOnce() -> Box<Pending> + Send>),
+    /// The table of checksums, which waits for all the others.
+    Checksums(Arc<Ledger>, Arc<Vec<Promise>>),
 }
 
 impl ReadSourceOpen for Announced {
@@ -35,16 +43,24 @@ impl ReadSourceOpen for Announced {
     fn open(self) -> RusticResult<Self::Reader> {
         match self {
             Self::File(pending) => pending.open().map_err(unopened),
-            Self::Known(file, ledger) => Box::new(Pending::new(*file, false, ledger)).open().map_err(unopened),
-            Self::Checksums(ledger, mut lines) => {
+            Self::Known(pending) => pending().open().map_err(unopened),
+            Self::Checksums(ledger, promises) => {
                 let read = ledger
                     .wait_for_all()
                     .ok_or_else(|| RusticError::new(ErrorKind::InputOutput, "there is nothing to sum up"))?;
-                lines.extend(read);
-                Ok(Box::new(io::Cursor::new(checksums::write(lines))))
+                Ok(Box::new(io::Cursor::new(table(&promises, read))))
             }
         }
     }
+}
+
+fn table(promises: &[Promise], mut read: Vec<Counted>) -> Vec<u8> {
+    read.sort_unstable_by_key(|counted| counted.place);
+    let lines = promises.iter().zip(0..).filter_map(|(promise, place)| {
+        let read = read.binary_search_by_key(&place, |counted| counted.place).ok().map(|at| read[at].crc);
+        Some((&*promise.path, read.or(promise.crc)?))
+    });
+    checksums::write(lines)
 }
 
 fn unopened(error: io::Error) -> Box<RusticError> {
@@ -53,8 +69,8 @@ fn unopened(error: io::Error) -> Box<RusticError> {
 
 /// A file that the ledger waits for. Dropped before its end, it counts as failed.
 pub(super) struct Pending {
-    path: String,
-    size: Option<u64>,
+    promises: Arc<Vec<Promise>>,
+    place: u32,
     sha1: Option<[u8; 20]>,
     may_be_missing: bool,
     is_dump: bool,
@@ -64,10 +80,20 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    pub(super) fn new(file: ContentFile, is_dump: bool, ledger: Arc<Ledger>) -> Self {
-        ledger.expect(file.size, is_dump);
-        let ContentFile { path, size, sha1, open, may_be_missing } = file;
-        Self { path, size, sha1, may_be_missing, is_dump, open: Some(open), settled: false, ledger }
+    pub(super) fn new(
+        file: ContentFile,
+        place: u32,
+        promises: Arc<Vec<Promise>>,
+        is_dump: bool,
+        ledger: Arc<Ledger>,
+    ) -> Self {
+        ledger.expect();
+        let ContentFile { sha1, open, may_be_missing, .. } = file;
+        Self { promises, place, sha1, may_be_missing, is_dump, open: Some(open), settled: false, ledger }
+    }
+
+    fn promise(&self) -> &Promise {
+        &self.promises[self.place as usize]
     }
 
     fn open(mut self: Box<Self>) -> io::Result<Box<dyn Read + Send>> {
@@ -86,7 +112,7 @@ impl Pending {
 
     fn fail(&mut self, cause: &str) {
         self.settled = true;
-        self.ledger.settle_failed(&self.path, self.may_be_missing, cause);
+        self.ledger.settle_failed(&self.promise().path, self.may_be_missing, cause);
     }
 }
 
@@ -114,7 +140,7 @@ struct Guarded {
 impl Guarded {
     fn new(source: Box<dyn Read + Send>, pending: Box<Pending>) -> Self {
         // One byte more than announced, so that a file that grew is noticed.
-        let fits = pending.size.map_or(BUFFER, |size| usize::try_from(size).map_or(BUFFER, |size| size + 1));
+        let fits = pending.promise().size.map_or(BUFFER, |size| usize::try_from(size).map_or(BUFFER, |size| size + 1));
         Self {
             source,
             buffer: vec![0; fits.min(BUFFER)],
@@ -144,7 +170,7 @@ impl Guarded {
             sha256.update(bytes);
         }
         self.pending.ledger.advance(filled as u64, self.pending.is_dump);
-        if self.pending.size.is_some_and(|size| self.count > size) {
+        if self.pending.promise().size.is_some_and(|size| self.count > size) {
             return Err(io::Error::other("it has become larger meanwhile"));
         }
         if filled == 0 { self.finish() } else { Ok(()) }
@@ -152,20 +178,17 @@ impl Guarded {
 
     /// The end was reached: is it what was announced?
     fn finish(&mut self) -> io::Result<()> {
-        if let Some(size) = self.pending.size.filter(|size| *size != self.count) {
+        if let Some(size) = self.pending.promise().size.filter(|size| *size != self.count) {
             return Err(io::Error::other(format!("it ended after {} of {size} bytes", self.count)));
         }
         if self.sha1.take().map(|sha1| <[u8; 20]>::from(sha1.finalize())) != self.pending.sha1 {
             return Err(io::Error::other("its content is not what its name says (SHA-1)"));
         }
         self.pending.settled = true;
-        let counted = Counted {
-            path: self.pending.path.clone(),
-            size: self.count,
-            crc: std::mem::take(&mut self.crc).finalize(),
-            sha256: self.sha256.take().map(|sha256| sha256.finalize().into()),
-        };
-        self.pending.ledger.settle_read(counted, self.pending.is_dump);
+        let crc = std::mem::take(&mut self.crc).finalize();
+        let sha256 = self.sha256.take().map(|sha256| sha256.finalize().into());
+        let counted = Counted { place: self.pending.place, size: self.count, crc };
+        self.pending.ledger.settle_read(counted, sha256);
         Ok(())
     }
 }

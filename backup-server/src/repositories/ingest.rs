@@ -1,31 +1,29 @@
 //! Makes a backup: one snapshot, whole or not at all.
 
 use std::{
-    collections::HashMap,
+    collections::HashSet,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use backup_api::{Attachments, Backup, BackupFormat, RepositoryId};
 use rustic_core::{
-    BackupOptions, FileType, IndexedFullStatus, LsOptions, ParentOptions, ReadSource, ReadSourceEntry, Repository,
-    RusticResult, SnapshotGroupCriterion, WriteBackend,
-    jiff::Timestamp,
-    repofile::{Metadata, Node, NodeType, SnapshotFile},
+    BackupOptions, FileType, IndexedFullStatus, ParentOptions, ReadSource, Repository, RusticResult,
+    SnapshotGroupCriterion, WriteBackend, repofile::SnapshotFile,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    announcement::{Announcement, Parent, in_order},
     checksums::CHECKSUMS,
-    content::{CUSTOM_DUMP, Content, ContentFile, FILESTORE, Finish, NewBackup, PLAIN_DUMP, ReportProgress},
+    content::{CUSTOM_DUMP, Content, FILESTORE, Finish, NewBackup, PLAIN_DUMP, ReportProgress},
     errors::{During, StorageError},
     gate::Gate,
-    guarded::{Announced, Pending},
+    guarded::{Announced, Promise},
     home::Home,
-    layout::{rank, stored_length},
+    layout::{LAST, rank, stored_length},
     ledger::{Accounts, Ledger},
-    seal,
-    snapshots::{self, Stored},
+    seal, snapshots,
 };
 
 type Indexed = Repository<IndexedFullStatus>;
@@ -53,9 +51,10 @@ impl Ingest {
         }
         let parent = Parent::newest(&repo, &known)?;
         let ledger = Arc::new(Ledger::new(Arc::clone(&gate), cancel, progress));
-        let (announced, entries) = announce(files, &backup, &parent, &ledger)?;
-        let archived = archive(&repo, &backup, &parent, entries);
-        drop(repo);
+        let announcement = Announcement::new(files, &backup, &parent, &ledger)?;
+        let promises = Arc::clone(&announcement.promises);
+        let archived = archive(&repo, &backup, parent.snapshot, announcement);
+        drop((repo, known));
 
         // Asked in any case, so that a child process is reaped; what went wrong first is what counts.
         let verdict = finish();
@@ -71,9 +70,9 @@ impl Ingest {
         ledger.report_verifying();
         let accounts = ledger.close();
         let repo = open(home, repository, &gate)?;
-        let entries = compare(&repo, &snapshot, announced, &accounts)?;
+        let kept = compare(&repo, &snapshot, &promises, &accounts)?;
         correct_size(&repo, home, repository, &gate, &mut snapshot)?;
-        let backup = complete(repository, backup, &entries, &accounts, gate.written())?;
+        let backup = complete(repository, backup, &kept, accounts, gate.written())?;
         snapshots::describe(&mut snapshot, &backup)?;
         ledger.must_stop();
         gate.check()?;
@@ -101,24 +100,6 @@ fn open(home: &Home, repository: RepositoryId, gate: &Arc<Gate>) -> Result<Index
     home.open_repository(repository, gate)?.to_indexed().during("read")
 }
 
-/// Sorted as the library needs it: by path component, depth first. Otherwise it makes a folder twice.
-fn in_order(content: Content, format: BackupFormat) -> Result<Vec<ContentFile>, StorageError> {
-    let mut files = content.files;
-    files.sort_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
-    let bad = |path: &str| path == CHECKSUMS || path.split('/').any(|part| matches!(part, "" | "." | ".."));
-    if let Some(file) = files.iter().find(|file| bad(&file.path)) {
-        return Err(StorageError::Internal(format!("“{}” cannot be the name of a file in a backup", file.path)));
-    }
-    if let Some(pair) = files.windows(2).find(|pair| pair[0].path == pair[1].path) {
-        return Err(StorageError::Internal(format!("“{}” was announced twice", pair[0].path)));
-    }
-    let dump = dump_name(format);
-    if !files.iter().any(|file| file.path == dump && !file.may_be_missing) {
-        return Err(StorageError::Internal(format!("no {dump} was announced")));
-    }
-    Ok(files)
-}
-
 pub(super) const fn dump_name(format: BackupFormat) -> &'static str {
     match format {
         BackupFormat::Zip => PLAIN_DUMP,
@@ -126,103 +107,19 @@ pub(super) const fn dump_name(format: BackupFormat) -> &'static str {
     }
 }
 
-/// The newest backup that has files of attachments: those need not be read again.
-#[derive(Default)]
-struct Parent {
-    snapshot: Option<String>,
-    files: HashMap<String, (u64, u32)>,
-}
-
-impl Parent {
-    fn newest(repo: &Indexed, known: &[Stored]) -> Result<Self, StorageError> {
-        let newest = known
-            .iter()
-            .filter(|stored| stored.backup.format == BackupFormat::Zip)
-            .max_by_key(|stored| stored.backup.created_at);
-        let Some(newest) = newest else { return Ok(Self::default()) };
-        let Some(sums) = snapshots::checksums(repo, &newest.snapshot)? else { return Ok(Self::default()) };
-        let root = repo.node_from_snapshot_and_path(&newest.snapshot, FILESTORE);
-        let Ok(root) = root else { return Ok(Self::default()) };
-        let mut files = HashMap::new();
-        for item in repo.ls(&root, &LsOptions::default()).during("read")? {
-            let (path, node) = item.during("read")?;
-            let path = format!("{FILESTORE}/{}", path.display());
-            if node.is_file()
-                && let Some(crc) = sums.get(&path)
-            {
-                files.insert(path, (node.meta.size, *crc));
-            }
-        }
-        Ok(Self { snapshot: Some(newest.snapshot.id.to_hex().as_str().to_owned()), files })
-    }
-
-    fn crc_of(&self, file: &ContentFile) -> Option<u32> {
-        file.sha1?;
-        self.files.get(&file.path).filter(|(size, _)| file.size == Some(*size)).map(|(_, crc)| *crc)
-    }
-}
-
-/// A file as it was announced.
-struct Promise {
-    path: String,
-    size: Option<u64>,
-    /// From the previous backup, when it need not be read.
-    crc: Option<u32>,
-}
-
-type Entry = ReadSourceEntry<Announced>;
-
-fn announce(
-    files: Vec<ContentFile>,
-    backup: &NewBackup,
-    parent: &Parent,
-    ledger: &Arc<Ledger>,
-) -> Result<(Vec<Promise>, Vec<Entry>), StorageError> {
-    let now = Timestamp::from_second(backup.created_at.timestamp())
-        .map_err(|error| StorageError::Internal(format!("the backup's time is none: {error}")))?;
-    let dump = dump_name(backup.format);
-    let mut promises = Vec::with_capacity(files.len());
-    let mut entries = Vec::with_capacity(files.len() + 1);
-    for file in files {
-        let crc = parent.crc_of(&file);
-        let (path, size) = (file.path.clone(), file.size);
-        // A file whose name tells its content has no time of its own: that is how the library knows it again.
-        let time = if file.sha1.is_some() { Timestamp::UNIX_EPOCH } else { now };
-        let node = node(&path, size.unwrap_or(0), time);
-        let open = match crc {
-            Some(_) => Announced::Known(Box::new(file), Arc::clone(ledger)),
-            None => Announced::File(Box::new(Pending::new(file, path == dump, Arc::clone(ledger)))),
-        };
-        entries.push(Entry { path: PathBuf::from(&path), node, open: Some(open) });
-        promises.push(Promise { path, size, crc });
-    }
-    if backup.format == BackupFormat::Zip {
-        let known = promises.iter().filter_map(|promise| Some((promise.path.clone(), promise.crc?))).collect();
-        let open = Some(Announced::Checksums(Arc::clone(ledger), known));
-        entries.push(Entry { path: CHECKSUMS.into(), node: node(CHECKSUMS, 0, now), open });
-    }
-    Ok((promises, entries))
-}
-
-fn node(path: &str, size: u64, time: Timestamp) -> Node {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let meta = Metadata { mode: Some(0o644), mtime: Some(time), size, ..Metadata::default() };
-    Node::new_node(name.as_ref(), NodeType::File, meta)
-}
-
-/// Hands the entries to the library, once.
-struct Source(Mutex<Vec<Entry>>);
+/// Hands the announcement to the library, once.
+struct Source(Mutex<Option<Announcement>>);
 
 impl ReadSource for Source {
     type Open = Announced;
-    type Iter = std::iter::Map<std::vec::IntoIter<Entry>, fn(Entry) -> RusticResult<Entry>>;
+    type Iter = std::iter::Flatten<std::option::IntoIter<Announcement>>;
 
     fn size(&self) -> RusticResult<Option<u64>> {
         Ok(None)
     }
 
     fn entries(&self) -> Self::Iter {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_iter().map(Ok)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().into_iter().flatten()
     }
 }
 
@@ -230,53 +127,67 @@ impl ReadSource for Source {
 fn archive(
     repo: &Indexed,
     backup: &NewBackup,
-    parent: &Parent,
-    entries: Vec<Entry>,
+    parent: Option<String>,
+    announcement: Announcement,
 ) -> Result<SnapshotFile, StorageError> {
     let mut parents =
         ParentOptions::default().group_by(SnapshotGroupCriterion::new()).ignore_ctime(true).ignore_inode(true);
-    match &parent.snapshot {
-        Some(snapshot) => parents.parents = vec![snapshot.clone()],
+    match parent {
+        Some(snapshot) => parents.parents = vec![snapshot],
         None => parents.force = true,
     }
     let options = BackupOptions::default().no_scan(true).parent_opts(parents);
     let snapshot = snapshots::begin(backup)?;
-    repo.archive(&options, &Source(Mutex::new(entries)), snapshot, &[PathBuf::from("/")]).during("written")
+    repo.archive(&options, &Source(Mutex::new(Some(announcement))), snapshot, &[PathBuf::from("/")]).during("written")
 }
 
-/// A file as it is in the repository.
-pub(super) struct Kept {
-    pub(super) path: String,
-    pub(super) size: u64,
+/// What is in the repository, by length of name and size: first what a zip begins with, then the rest in order.
+#[derive(Default)]
+struct Kept {
+    first: Vec<(u8, usize, u64)>,
+    rest: Vec<(usize, u64)>,
+    attachments: u64,
+    attachment_bytes: u64,
 }
 
 /// Compares what lies in the repository with what was announced and read: every name, every size, every piece.
 fn compare(
     repo: &Indexed,
     snapshot: &SnapshotFile,
-    promises: Vec<Promise>,
+    promises: &[Promise],
     accounts: &Accounts,
-) -> Result<Vec<Kept>, StorageError> {
-    let read: HashMap<&str, u64> = accounts.read.iter().map(|file| (file.path.as_str(), file.size)).collect();
-    let missing: std::collections::HashSet<&str> = accounts.missing.iter().map(String::as_str).collect();
-    let mut expected = promises.into_iter().filter(|promise| !missing.contains(promise.path.as_str()));
-    let mut kept = Vec::new();
-    for (path, node) in snapshots::files(repo, snapshot)? {
+) -> Result<Kept, StorageError> {
+    let mut read: Vec<(u32, u64)> = accounts.read.iter().map(|counted| (counted.place, counted.size)).collect();
+    read.sort_unstable();
+    let size_read = |place| read.binary_search_by_key(&place, |(place, _)| *place).ok().map(|at| read[at].1);
+    let missing: HashSet<&str> = accounts.missing.iter().map(String::as_str).collect();
+    let mut expected = promises.iter().zip(0..).filter(|(promise, _)| !missing.contains(&*promise.path));
+    let mut kept = Kept::default();
+    snapshots::each_file(repo, &snapshots::root(repo, snapshot)?, |path, node| {
         let stored = snapshots::stored_size(repo, &node)?;
         if path == CHECKSUMS {
-            continue;
+            return Ok(());
         }
-        let promise = expected.next().filter(|promise| promise.path == path);
-        let size = promise.and_then(|promise| read.get(path.as_str()).copied().or(promise.size));
+        let promise = expected.next().filter(|(promise, _)| *promise.path == *path);
+        let size = promise.and_then(|(promise, place)| size_read(place).or(promise.size));
         if size != Some(stored) {
             return Err(StorageError::Damaged(format!("“{path}” was stored with {stored} bytes, expected {size:?}")));
         }
-        kept.push(Kept { path, size: stored });
+        match rank(path) {
+            LAST => kept.rest.push((path.len(), stored)),
+            rank => kept.first.push((rank, path.len(), stored)),
+        }
+        if path.strip_prefix(FILESTORE).is_some_and(|rest| rest.starts_with('/')) {
+            kept.attachments += 1;
+            kept.attachment_bytes += stored;
+        }
+        Ok(())
+    })?;
+    if let Some((promise, _)) = expected.next() {
+        return Err(StorageError::Damaged(format!("“{}” was not stored", promise.path)));
     }
-    match expected.next() {
-        Some(promise) => Err(StorageError::Damaged(format!("“{}” was not stored", promise.path))),
-        None => Ok(kept),
-    }
+    kept.first.sort_unstable();
+    Ok(kept)
 }
 
 /// Writes the root folder again with the sizes that were not known beforehand. The library records the size of a stream
@@ -310,22 +221,23 @@ fn correct_size(
 fn complete(
     repository: RepositoryId,
     new: NewBackup,
-    kept: &[Kept],
-    accounts: &Accounts,
+    kept: &Kept,
+    accounts: Accounts,
     stored_bytes: u64,
 ) -> Result<Backup, StorageError> {
-    let dump = dump_name(new.format);
-    let counted = accounts.read.iter().find(|file| file.path == dump);
-    let Some((dump_bytes, sha256)) = counted.and_then(|counted| Some((counted.size, counted.sha256?))) else {
-        return Err(StorageError::Internal("the dump was not read".to_owned()));
-    };
-    let size_bytes = match new.format {
+    let first = kept.first.iter().map(|(_, name, size)| (*name, *size));
+    let (dump_bytes, size_bytes) = match new.format {
         BackupFormat::Zip => {
-            let mut files: Vec<_> = kept.iter().map(|file| (file.path.as_str(), file.size)).collect();
-            files.sort_by_key(|(name, _)| rank(name));
-            stored_length(files)
+            let dump = kept.first.first().map(|(_, _, size)| *size);
+            (dump, stored_length(first.chain(kept.rest.iter().copied())))
         }
-        BackupFormat::Dump => dump_bytes,
+        BackupFormat::Dump => {
+            let dump = kept.rest.first().map(|(_, size)| *size);
+            (dump, dump.unwrap_or(0))
+        }
+    };
+    let (Some(dump_bytes), Some(sha256)) = (dump_bytes, accounts.dump_sha256) else {
+        return Err(StorageError::Internal("the dump was not read".to_owned()));
     };
     Ok(Backup {
         id: new.id,
@@ -338,7 +250,7 @@ fn complete(
         stored_bytes,
         dump_sha256: hex::encode(sha256),
         dump_bytes,
-        attachments: new.attachments.map(|announced| count_attachments(announced, kept, accounts)),
+        attachments: new.attachments.map(|announced| count_attachments(announced, kept, accounts.missing)),
         odoo_version: new.odoo_version,
         postgres_version: new.postgres_version,
         comment: new.comment,
@@ -348,18 +260,12 @@ fn complete(
 /// Names of missing files that are kept with a backup.
 const NAMES_KEPT: usize = 100;
 
-fn count_attachments(announced: Attachments, kept: &[Kept], accounts: &Accounts) -> Attachments {
-    let prefix = format!("{FILESTORE}/");
-    let present: Vec<_> = kept.iter().filter(|file| file.path.starts_with(&prefix)).collect();
-    let gone = accounts.missing.iter().filter_map(|path| path.strip_prefix(&prefix)).map(str::to_owned);
-    let mut missing: Vec<_> = announced.missing.into_iter().chain(gone).collect();
+fn count_attachments(announced: Attachments, kept: &Kept, missing: Vec<String>) -> Attachments {
+    let short = |path: String| path.strip_prefix(FILESTORE).unwrap_or(&path).trim_start_matches('/').to_owned();
+    let mut missing: Vec<_> = announced.missing.into_iter().chain(missing.into_iter().map(short)).collect();
     missing.sort_unstable();
     missing.dedup();
     missing.truncate(NAMES_KEPT);
-    Attachments {
-        expected: announced.expected,
-        present: present.len() as u64,
-        bytes: present.iter().map(|file| file.size).sum(),
-        missing,
-    }
+    let (present, bytes) = (kept.attachments, kept.attachment_bytes);
+    Attachments { expected: announced.expected, present, bytes, missing }
 }

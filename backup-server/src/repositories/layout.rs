@@ -24,9 +24,12 @@ pub(super) fn rank(name: &str) -> u8 {
     match name {
         PLAIN_DUMP => 0,
         MANIFEST => 1,
-        _ => 2,
+        _ => LAST,
     }
 }
+
+/// The rank of all that Odoo puts behind them.
+pub(super) const LAST: u8 = 2;
 
 /// How an entry's bytes are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,16 +169,16 @@ pub(super) fn end_records(entries: u64, start: u64, bytes: u64) -> Vec<u8> {
 }
 
 /// Length of a stored entry's records before its bytes.
-pub(super) fn local_length(name: &str, size: u64) -> u64 {
-    LOCAL + name.len() as u64 + if size >= LIMIT { LOCAL_EXTRA64 } else { 0 }
+pub(super) fn local_length(name: usize, size: u64) -> u64 {
+    LOCAL + name as u64 + if size >= LIMIT { LOCAL_EXTRA64 } else { 0 }
 }
 
-/// Length of the zip that holds these entries, stored, in this order.
-pub(super) fn stored_length<'a>(entries: impl IntoIterator<Item = (&'a str, u64)>) -> u64 {
+/// Length of the zip that holds these entries, stored, in this order; each is told by its name's length and its size.
+pub(super) fn stored_length(entries: impl IntoIterator<Item = (usize, u64)>) -> u64 {
     let (mut offset, mut directory, mut count) = (0, 0, 0);
     for (name, size) in entries {
         let large = 2 * u64::from(size >= LIMIT) + u64::from(offset >= LIMIT);
-        directory += CENTRAL + name.len() as u64 + if large > 0 { 4 + 8 * large } else { 0 };
+        directory += CENTRAL + name as u64 + if large > 0 { 4 + 8 * large } else { 0 };
         offset += local_length(name, size) + size;
         count += 1;
     }

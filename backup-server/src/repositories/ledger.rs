@@ -13,14 +13,13 @@ use super::{content::ReportProgress, errors::StorageError, gate::Gate};
 /// Reports at most so often.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
 
-/// A file that was read to its end.
-#[derive(Clone, Debug)]
+/// A file that was read to its end. There may be a million of them.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Counted {
-    pub(super) path: String,
+    /// Its place among the announced files.
+    pub(super) place: u32,
     pub(super) size: u64,
     pub(super) crc: u32,
-    /// SHA-256, of the dump only.
-    pub(super) sha256: Option<[u8; 32]>,
 }
 
 /// All that became of the announced files.
@@ -29,6 +28,7 @@ pub(super) struct Accounts {
     pub(super) read: Vec<Counted>,
     /// Files that were left out, in no order.
     pub(super) missing: Vec<String>,
+    pub(super) dump_sha256: Option<[u8; 32]>,
 }
 
 /// The account book of one backup.
@@ -67,16 +67,16 @@ impl Ledger {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Announces a file that will be read.
-    pub(super) fn expect(&self, size: Option<u64>, is_dump: bool) {
+    /// Announces what will be read in all.
+    pub(super) fn announce(&self, dump: Option<u64>, filestore: u64) {
         let mut state = self.state();
-        state.pending += 1;
-        if is_dump {
-            state.dump.total_bytes = size;
-        } else {
-            let all = state.filestore.total_bytes.unwrap_or(0) + size.unwrap_or(0);
-            state.filestore.total_bytes = Some(all);
-        }
+        state.dump.total_bytes = dump;
+        state.filestore.total_bytes = Some(filestore);
+    }
+
+    /// Announces a file that will be read.
+    pub(super) fn expect(&self) {
+        self.state().pending += 1;
     }
 
     /// Whether reading must stop: cancelled, or another file failed.
@@ -103,12 +103,15 @@ impl Ledger {
         (self.report)(phase, progress);
     }
 
-    /// A file was read to its end, and is what it was announced to be.
-    pub(super) fn settle_read(&self, counted: Counted, is_dump: bool) {
+    /// A file was read to its end, and is what it was announced to be; the dump comes with its SHA-256.
+    pub(super) fn settle_read(&self, counted: Counted, dump_sha256: Option<[u8; 32]>) {
         let mut state = self.state();
         state.accounts.read.push(counted);
         state.pending -= 1;
-        state.dump_done |= is_dump;
+        if dump_sha256.is_some() {
+            state.accounts.dump_sha256 = dump_sha256;
+            state.dump_done = true;
+        }
         drop(state);
         self.settled.notify_all();
     }
@@ -127,13 +130,13 @@ impl Ledger {
     }
 
     /// Waits until no announced file is pending any more; `None` when the backup failed meanwhile.
-    pub(super) fn wait_for_all(&self) -> Option<Vec<(String, u32)>> {
+    pub(super) fn wait_for_all(&self) -> Option<Vec<Counted>> {
         let state =
             self.settled.wait_while(self.state(), |state| state.pending > 0).unwrap_or_else(PoisonError::into_inner);
         if self.gate.has_failed() {
             return None;
         }
-        Some(state.accounts.read.iter().map(|counted| (counted.path.clone(), counted.crc)).collect())
+        Some(state.accounts.read.clone())
     }
 
     /// What became of the files, once nothing is read any more.

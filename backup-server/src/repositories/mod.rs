@@ -3,6 +3,7 @@
 //! All methods are asynchronous; what blocks runs on blocking threads. A repository is locked for reading by ingest and
 //! export, and exclusively by whatever prunes or repairs.
 
+mod announcement;
 mod backend;
 mod checksums;
 mod content;
@@ -46,6 +47,7 @@ use lock::Lock;
 
 pub use content::{
     CUSTOM_DUMP, Content, ContentFile, FILESTORE, Finish, MANIFEST, NewBackup, OpenContent, PLAIN_DUMP, ReportProgress,
+    attachment_sha1,
 };
 pub use errors::StorageError;
 

@@ -1,6 +1,6 @@
 //! A backup's snapshot: how it is named and described, and how its files are found.
 
-use std::{collections::HashMap, path::Path};
+use std::path::Path;
 
 use backup_api::{Backup, BackupId};
 use rustic_core::{
@@ -10,7 +10,7 @@ use rustic_core::{
 };
 
 use super::{
-    checksums::{self, CHECKSUMS},
+    checksums::{CHECKSUMS, Checksums},
     content::NewBackup,
     errors::{During, StorageError},
 };
@@ -62,21 +62,24 @@ pub(super) fn describe(snapshot: &mut SnapshotFile, backup: &Backup) -> Result<(
     Ok(())
 }
 
-/// The files of a snapshot, sorted by path component.
-pub(super) fn files<S: IndexedFull>(
+/// Shows every file below a folder of a snapshot, sorted by path component; paths are below that folder.
+pub(super) fn each_file<S: IndexedFull>(
     repo: &Repository<S>,
-    snapshot: &SnapshotFile,
-) -> Result<Vec<(String, Node)>, StorageError> {
-    let root = repo.node_from_snapshot_and_path(snapshot, "").during("read")?;
-    let mut files = Vec::new();
-    for item in repo.ls(&root, &LsOptions::default()).during("read")? {
+    root: &Node,
+    mut see: impl FnMut(&str, Node) -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
+    for item in repo.ls(root, &LsOptions::default()).during("read")? {
         let (path, node) = item.during("read")?;
         if node.is_file() {
-            let path = path.to_str().ok_or_else(|| StorageError::Damaged("a file's name is no text".to_owned()))?;
-            files.push((path.to_owned(), node));
+            see(path.to_str().ok_or_else(|| StorageError::Damaged("a file's name is no text".to_owned()))?, node)?;
         }
     }
-    Ok(files)
+    Ok(())
+}
+
+/// The root folder of a snapshot.
+pub(super) fn root<S: IndexedFull>(repo: &Repository<S>, snapshot: &SnapshotFile) -> Result<Node, StorageError> {
+    repo.node_from_snapshot_and_path(snapshot, "").during("read")
 }
 
 /// Bytes of a file's pieces, each of which the index knows.
@@ -91,12 +94,12 @@ pub(super) fn stored_size<S: IndexedFull>(repo: &Repository<S>, node: &Node) -> 
 pub(super) fn checksums<S: IndexedFull>(
     repo: &Repository<S>,
     snapshot: &SnapshotFile,
-) -> Result<Option<HashMap<String, u32>>, StorageError> {
+) -> Result<Option<Checksums>, StorageError> {
     let root = repo.get_tree(&snapshot.tree).during("read")?;
     let Some(node) = root.nodes.iter().find(|node| Path::new(&*node.name()) == Path::new(CHECKSUMS)) else {
         return Ok(None);
     };
     let mut table = Vec::new();
     repo.dump(node, &mut table).during("read")?;
-    Ok(checksums::read(&table))
+    Ok(Checksums::read(&table))
 }
