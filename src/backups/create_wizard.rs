@@ -65,7 +65,7 @@ fn form_view(
                     <legend class="label">"What to back up"</legend>
                     <div class="choices">
                         <label class="choice">
-                            <input type="radio" name="format" value="zip" checked />
+                            <input type="radio" name="format" value="zip" checked autofocus />
                             <span>
                                 <b>"Database and filestore"</b>
                                 <span>"A zip that Odoo restores, with every attachment."</span>

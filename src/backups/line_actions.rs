@@ -276,7 +276,7 @@ fn delete_form(line: &BackupLine, delete: ServerAction<DeleteLine>, close: Strin
             <div class="dialog-foot">
                 <span class="muted">"Written to the action log"</span>
                 <div class="row">
-                    <a class="btn" href=close data-noscroll>"Cancel"</a>
+                    <a class="btn" href=close data-noscroll autofocus>"Cancel"</a>
                     <button class="btn danger" disabled=delete.pending()>
                         {move || if delete.pending().get() { "Deleting …" } else { "Delete" }}
                     </button>

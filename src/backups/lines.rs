@@ -143,20 +143,16 @@ fn columns(subscription: SubscriptionId, query: &LineQuery) -> Vec<Column> {
         column(LineSort::Name, "Backup"),
         Column::plain("Result"),
         column(LineSort::Size, "Size, MB"),
+        Column::plain("Attachments").number(),
         column(LineSort::Created, "Created"),
         column(LineSort::Trigger, "Trigger"),
-        Column::plain("Attachments").number(),
-        Column::plain("Server and remote line UUID"),
+        Column::plain("Server · line UUID"),
         Column::plain(""),
     ]
 }
 
 fn row_view(context: LineContext, line: BackupLine) -> AnyView {
     let as_of = context.as_of;
-    let (tone, result, reason) = result_text(&line.result);
-    let stored =
-        line.stored_bytes.filter(|_| line.is_usable()).map(|bytes| format!("+ {} stored", figures::megabytes(bytes)));
-    let size = line.size_bytes.map_or_else(|| "–".to_owned(), figures::megabytes);
     let remote = line.remote_id.to_string();
     let short = remote.split('-').next().unwrap_or_default().to_owned();
     let pinned = line.pinned.then(|| view! { <span class="tag">"Pinned"</span> });
@@ -170,14 +166,7 @@ fn row_view(context: LineContext, line: BackupLine) -> AnyView {
                 </span>
                 <Comment context line=line.id text=line.comment.clone() />
             </td>
-            <td role="cell" class="aside result">
-                <Badge tone text=result />
-                <span class="sub bad reason">{reason}</span>
-            </td>
-            <td role="cell" class="number" data-label="Size, MB">
-                <span>{size}</span>
-                <span class="sub">{stored}</span>
-            </td>
+            {result_cells(&line)}
             <td role="cell" data-label="Created">
                 <span>{figures::age(line.created_at, as_of)}</span>
                 <span class="sub">
@@ -187,9 +176,6 @@ fn row_view(context: LineContext, line: BackupLine) -> AnyView {
             <td role="cell" data-label="Trigger">
                 <span>{line.trigger.as_str()}</span>
                 <span class="sub">{line.format.as_str()}</span>
-            </td>
-            <td role="cell" class="number" data-label="Attachments">
-                {attachments_view(line.attachments)}
             </td>
             <td role="cell" data-label="Server">
                 <span>{line.server.clone()}</span>
@@ -202,6 +188,35 @@ fn row_view(context: LineContext, line: BackupLine) -> AnyView {
                 <LineMenu context line />
             </td>
         </tr>
+    }
+    .into_any()
+}
+
+/// How it ended, its size and its attachments; what cannot be downloaded has a reason in place of the figures.
+fn result_cells(line: &BackupLine) -> AnyView {
+    let (tone, result, reason) = result_text(&line.result);
+    let usable = line.is_usable();
+    let reason_class = format!("sub reason {}", tone.class());
+    let result = view! {
+        <td role="cell" class="aside result" class:wide=!usable colspan=(!usable).then_some("3")>
+            <Badge tone text=result />
+            <span class=reason_class>{reason}</span>
+        </td>
+    };
+    if !usable {
+        return result.into_any();
+    }
+    let stored = line.stored_bytes.map(|bytes| format!("+ {} stored", figures::megabytes(bytes)));
+    let size = line.size_bytes.map_or_else(|| "–".to_owned(), figures::megabytes);
+    view! {
+        {result}
+        <td role="cell" class="number" data-label="Size, MB">
+            <span>{size}</span>
+            <span class="sub">{stored}</span>
+        </td>
+        <td role="cell" class="number" data-label="Attachments">
+            {attachments_view(line.attachments)}
+        </td>
     }
     .into_any()
 }

@@ -24,7 +24,8 @@ pub fn Dialog(
     let address = close.clone();
     Effect::new(move || {
         if let Some(dialog) = element.get() {
-            show_modal(&dialog);
+            // A frame later its content is there, and the keyboard goes to what asks for it.
+            request_animation_frame(move || show_modal(&dialog));
         }
     });
     on_cleanup(move || {
@@ -54,6 +55,10 @@ pub fn Dialog(
 
 /// Makes the element, open as the server sent it, modal.
 fn show_modal(dialog: &leptos::web_sys::HtmlDialogElement) {
+    // It may have been closed within that frame.
+    if !dialog.is_connected() {
+        return;
+    }
     let _ = dialog.remove_attribute("open");
     // It fails only when it is not on the page any more; then there is nothing to show.
     let _ = dialog.show_modal();

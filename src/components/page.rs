@@ -27,8 +27,10 @@ pub fn Head(
     let crumbs = back.map(|(href, name)| {
         view! {
             <nav class="crumbs" aria-label="Breadcrumb">
-                <a href=href>{name}</a>
-                <span aria-hidden="true">" / "</span>
+                <a href=href>
+                    <span aria-hidden="true">"← "</span>
+                    {name}
+                </a>
             </nav>
         }
     });
