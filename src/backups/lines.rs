@@ -161,7 +161,7 @@ fn row_view(context: LineContext, line: BackupLine) -> AnyView {
         <tr role="row" class:dim=dim>
             <td role="cell" class="lead">
                 <span class="row tight">
-                    <b class="file">{line.name.clone()}</b>
+                    <b class="file">{breakable(&line.name)}</b>
                     {pinned}
                 </span>
                 <Comment context line=line.id text=line.comment.clone() />
@@ -190,6 +190,11 @@ fn row_view(context: LineContext, line: BackupLine) -> AnyView {
         </tr>
     }
     .into_any()
+}
+
+/// A file name that may break after its underscores.
+fn breakable(name: &str) -> impl IntoView + use<> {
+    name.split_inclusive('_').map(|part| (part.to_owned(), view! { <wbr /> })).collect_view()
 }
 
 /// How it ended, its size and its attachments; what cannot be downloaded has a reason in place of the figures.

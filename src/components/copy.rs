@@ -35,9 +35,11 @@ pub fn CopyButton(
         Some(false) => "Select the text and copy it",
     };
     view! {
+        <span class="copying">
         <button type="button" class="copy needs-script" class:done=move || copied.get() == Some(true) aria-label=format!("Copy {what}") on:click=copy>
             <Glyph icon=Icon::Copy size=14 />
         </button>
         <span class="small muted" role="status">{said}</span>
+        </span>
     }
 }

@@ -41,9 +41,11 @@ pub fn Failure(
         let next = addresses::address("/sign-in", &[("next", &here.pathname.get_untracked())]);
         view! { <a href=next rel="external">"Sign in"</a> }
     });
+    // It then is the page's whole content, and a page has a heading.
+    let heading = matches!(error, AppError::NotFound { .. }).then(|| view! { <h1 class="lone">"Not found"</h1> });
     view! {
         <div role="alert">
-            <Notice tone=Tone::Bad>
+            {heading} <Notice tone=Tone::Bad>
                 <p>{error.to_string()}</p>
                 {sign_in}
             </Notice>

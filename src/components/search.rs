@@ -34,16 +34,21 @@ pub fn Search(
             navigate(&href(text.trim().to_owned()), options);
         }
     };
-    // Only in the browser: what it makes may not be dropped by another thread, and a server's rendering changes threads.
-    let later = cfg!(feature = "hydrate").then(|| {
-        let go = go.clone();
-        StoredValue::new_local(leptos::leptos_dom::helpers::debounce(REST, move |()| go()))
-    });
+    // Each key starts a rest of its own; only the last one's end counts.
+    let keys = StoredValue::new(0_u32);
+    let rested = go.clone();
     let input = move |event| {
         typed.set_value(event_target_value(&event));
-        if let Some(later) = later {
-            later.update_value(|later| later(()));
-        }
+        keys.update_value(|keys| *keys = keys.wrapping_add(1));
+        let (key, go) = (keys.get_value(), rested.clone());
+        set_timeout(
+            move || {
+                if keys.try_get_value() == Some(key) {
+                    go();
+                }
+            },
+            REST,
+        );
     };
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();

@@ -14,7 +14,7 @@ use super::{
     progress::{StateBadge, WorkLines},
 };
 use crate::{
-    components::{Head, Moment, Notice, Tone, fetched, figures, moment::Style},
+    components::{Head, Moment, Notice, Tone, fetched, moment::Style},
     error::{AppError, AppResult},
     users::Role,
 };
@@ -105,7 +105,6 @@ fn facts_view(operation: &Operation, as_of: DateTime<Utc>) -> impl IntoView + us
         Some(at) => view! { <Moment at as_of style=Style::Full /> }.into_any(),
         None => "–".into_any(),
     };
-    let bytes = operation.progress.done_bytes;
     view! {
         <dl class="facts">
             <dt>"Subscription"</dt>
@@ -123,7 +122,7 @@ fn facts_view(operation: &Operation, as_of: DateTime<Utc>) -> impl IntoView + us
             <dt>"Duration"</dt>
             <dd>{duration_text(operation, as_of)}</dd>
             <dt>"Last phase"</dt>
-            <dd>{format!("{} · {} MB", operation.phase.label(), figures::megabytes(bytes))}</dd>
+            <dd>{operation.phase.label()}</dd>
         </dl>
     }
 }

@@ -140,6 +140,8 @@ pub fn RecoveryKitDialog(
 
 fn kit_view(kit: &RecoveryKit) -> AnyView {
     let password = kit.password.reveal().to_owned();
+    // On the screen the password shows on demand only; what is copied works as it is.
+    let commands = kit.instructions.replace(&password, "(the password)");
     view! {
         <dl class="facts">
             <dt>"Repository"</dt>
@@ -147,7 +149,7 @@ fn kit_view(kit: &RecoveryKit) -> AnyView {
                 <code>{kit.location.clone()}</code>
             </dd>
             <dt>"Password"</dt>
-            <dd>
+            <dd class="row">
                 <details>
                     <summary>"Show the password"</summary>
                     <code>{password.clone()}</code>
@@ -160,8 +162,8 @@ fn kit_view(kit: &RecoveryKit) -> AnyView {
                 <h3>"What to do"</h3>
                 <CopyButton text=kit.instructions.clone() what="the commands" />
             </div>
-            <pre class="pre" tabindex="0" aria-label="Commands">
-                {kit.instructions.clone()}
+            <pre class="pre" role="region" tabindex="0" aria-label="Commands">
+                {commands}
             </pre>
         </div>
     }
