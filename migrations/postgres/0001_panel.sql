@@ -49,7 +49,7 @@ CREATE TABLE subscriptions (
     name TEXT NOT NULL,
     name_key TEXT COLLATE "C" NOT NULL,
     database_name TEXT COLLATE "C" NOT NULL,
-    search_text TEXT NOT NULL,
+    search_text TEXT COLLATE "C" NOT NULL,
     server_id UUID REFERENCES backup_servers (id),
     -- The repository's identity: assigned when a server is first set, then fixed.
     repository_id UUID,
@@ -136,7 +136,7 @@ CREATE TABLE backup_lines (
     repository_id UUID NOT NULL,
     remote_id UUID NOT NULL,
     name TEXT COLLATE "C" NOT NULL,
-    search_text TEXT NOT NULL,
+    search_text TEXT COLLATE "C" NOT NULL,
     format TEXT NOT NULL,
     size_bytes BIGINT,
     stored_bytes BIGINT,
@@ -166,7 +166,7 @@ CREATE TABLE actions (
     subscription_id UUID,
     subscription_name TEXT,
     outcome TEXT NOT NULL CHECK (outcome IN ('done', 'started', 'failed')),
-    search_text TEXT NOT NULL
+    search_text TEXT COLLATE "C" NOT NULL
 );
 CREATE INDEX actions_newest ON actions (at DESC, id DESC);
 CREATE INDEX actions_subscription ON actions (subscription_id, at DESC);

@@ -22,17 +22,14 @@ const NOTHING_RUNS: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// Adds the headers.
 pub async fn secure(request: Request, next: Next) -> Response {
-    let embedded = request.uri().path().starts_with("/this-machine/");
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in FIXED {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(NOTHING_RUNS));
-    if !embedded {
-        // Pages and answers show what only this person may see.
-        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    }
+    // Pages and answers show what only this person may see.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }
 

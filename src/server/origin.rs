@@ -17,9 +17,7 @@ const FOREIGN: &str = "This request did not come from a page of this panel, so i
 /// Lets requests that change something through only when the panel's own pages sent them.
 pub async fn check(State(panel): State<Panel>, request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    // The embedded backup server takes bearer tokens, which no other site has, and no cookies.
-    let embedded = request.uri().path().starts_with("/this-machine/");
-    if reads || embedded || is_own(request.headers(), panel.config.public_url.as_ref()) {
+    if reads || is_own(request.headers(), panel.config.public_url.as_ref()) {
         return next.run(request).await;
     }
     (StatusCode::FORBIDDEN, FOREIGN).into_response()

@@ -62,6 +62,7 @@ pub fn build(panel: &Panel, options: LeptosOptions, embedded: Option<Router>) ->
         .layer(middleware::from_fn(headers::secure))
         .layer(CatchPanicLayer::custom(broken))
         .with_state(state);
+    // Outside of all those layers: it takes bearer tokens, which no other site has, and no cookies.
     match embedded {
         Some(server) => pages.nest("/this-machine", server),
         None => pages,

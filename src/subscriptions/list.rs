@@ -28,7 +28,7 @@ macro_rules! state {
 macro_rules! matching {
     () => {
         " FROM subscriptions s LEFT JOIN backup_servers v ON v.id = s.server_id
-          WHERE (s.search_text LIKE $1 ESCAPE '\\' OR v.name_key LIKE $1 ESCAPE '\\')"
+          WHERE ($1 = '%%' OR s.search_text LIKE $1 ESCAPE '\\' OR v.name_key LIKE $1 ESCAPE '\\')"
     };
 }
 
@@ -60,22 +60,15 @@ pub async fn page(panel: &Panel, list: &ListQuery) -> AppResult<SubscriptionPage
     let now = panel.clock.now();
     let (pattern, day, days) =
         (anywhere(&list.search), millis(now - TimeDelta::days(1)), millis(now - TimeDelta::days(5)));
-    let counted: Vec<(i64, i64)> = query!(panel.db, fetch_all, COUNTS, &pattern, day, days)?;
-    let counts = counts(&counted);
     let state = list.state.and_then(|state| BackupState::ALL.iter().position(|known| *known == state));
+    let state = state.and_then(|state| i64::try_from(state).ok()).unwrap_or(-1);
     // Only constants of this file are joined.
     let sql = AssertSqlSafe(format!("{ROWS}{} LIMIT $5 OFFSET $6", order(list.sort, list.descending)));
-    let rows: Vec<Row> = query!(
-        panel.db,
-        fetch_all,
-        sql,
-        &pattern,
-        day,
-        days,
-        state.and_then(|state| i64::try_from(state).ok()).unwrap_or(-1),
-        i64::from(PAGE_ROWS),
-        i64::from(list.page) * i64::from(PAGE_ROWS)
-    )?;
+    let offset = i64::from(list.page) * i64::from(PAGE_ROWS);
+    let counted = async { query!(panel.db, fetch_all, COUNTS, &pattern, day, days) };
+    let rows = async { query!(panel.db, fetch_all, sql, &pattern, day, days, state, i64::from(PAGE_ROWS), offset) };
+    let (counted, rows): (Vec<(i64, i64)>, Vec<Row>) = futures::future::try_join(counted, rows).await?;
+    let counts = counts(&counted);
     Ok(SubscriptionPage {
         rows: rows.into_iter().map(Row::into_row).collect(),
         matching: list.state.map_or_else(|| counts.all(), |state| count_of(&counts, state)),

@@ -46,18 +46,17 @@ pub async fn is_open(panel: &Panel, token: &str) -> AppResult<bool> {
 
 /// Uses a link: adds an administrator, or with a recovery link gives an existing person a new password.
 pub async fn use_link(panel: &Panel, token: &str, name: &str, email: &str, password: Secret) -> AppResult<User> {
+    // Before the costly part: this door is open to everybody.
+    if !is_open(panel, token).await? {
+        return Err(ended());
+    }
     let name = checked_name(name)?;
     let email = checked_email(email)?;
     check_password(&password)?;
     let hash = hash_password(password, &panel.randomness).await?;
     let known = store::by_email(panel, &email).await?;
     let mut tx = panel.db.begin().await?;
-    let recovery = find(panel, &mut tx, token).await?.ok_or_else(|| {
-        AppError::invalid(
-            "This link was used already or is older than 24 hours. Start the panel again, or run “holdfast \
-             set-up-link”, for a new one.",
-        )
-    })?;
+    let recovery = find(panel, &mut tx, token).await?.ok_or_else(ended)?;
     let user = match known {
         Some((user, _)) if recovery => {
             store::recover(&mut tx, user.id, &hash).await?;
@@ -74,6 +73,13 @@ pub async fn use_link(panel: &Panel, token: &str, name: &str, email: &str, passw
     actions::write(panel, &mut tx, Entry::by(&user, what)).await?;
     tx.commit().await?;
     Ok(user)
+}
+
+fn ended() -> AppError {
+    AppError::invalid(
+        "This link was used already or is older than 24 hours. Start the panel again, or run “holdfast set-up-link”, \
+         for a new one.",
+    )
 }
 
 async fn make_link(panel: &Panel, tx: &mut Tx, recovery: bool) -> AppResult<String> {

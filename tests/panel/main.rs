@@ -23,6 +23,7 @@ macro_rules! on_both_databases {
 mod action_log;
 mod backups;
 mod browser;
+mod commands;
 mod double;
 mod list;
 mod migrations;
