@@ -269,7 +269,7 @@ fn backup_section(
             <header>
                 <h2 id="backup-title">"Backups"</h2>
                 <p>
-                    "After a good backup, the last one of each day, week and month is kept as often as the figures say; what is kept for one reason is kept. Pinned backups and the last good one are never removed."
+                    "The policy: the last good backup of so many days, weeks and months, and never fewer than the latest ones. It is kept here but not carried out yet: no backup is removed unless you delete it."
                 </p>
             </header>
             <div class="fields">
