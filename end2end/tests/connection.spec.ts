@@ -33,8 +33,8 @@ for (const settings of GOOD) {
         await checkAccessibility();
 
         await page.getByRole("link", { name: "General", exact: true }).click();
-        await expect(page.getByLabel("Backup UUID")).toHaveValue(/^[0-9a-f-]{36}$/);
-        await expect(page.getByLabel("Backup UUID")).not.toBeEditable();
+        await expect(page.getByLabel("Backup UUID", { exact: true })).toHaveValue(/^[0-9a-f-]{36}$/);
+        await expect(page.getByLabel("Backup UUID", { exact: true })).not.toBeEditable();
         for (const secret of ["Connection URL", "Master password"]) {
             await expect(page.getByLabel(secret, { exact: true }), "a secret never comes back").toHaveValue("");
         }

@@ -17,7 +17,7 @@ test("a page asks for sign-in first and opens afterwards; signing out closes it"
     await page.getByRole("button", { name: "Sign in" }).click();
     await expect(page).toHaveURL(/\/operations$/);
     await expect(page.getByRole("heading", { name: "Operations", level: 1 })).toBeVisible();
-    await expect(page.getByText(ADMINISTRATOR.name)).toBeVisible();
+    await expect(page.getByRole("banner").getByText(ADMINISTRATOR.name)).toBeVisible();
 
     await page.getByRole("button", { name: "Sign out" }).click();
     await expect(page).toHaveURL(/\/sign-in/);

@@ -58,5 +58,6 @@ export function line(page: Page, comment: string) {
 /** Chooses something from a line's menu. */
 export async function choose(page: Page, comment: string, words: RegExp) {
     await line(page, comment).getByRole("button", { name: /^More for / }).click();
-    await line(page, comment).getByRole("link", { name: words }).or(line(page, comment).getByRole("button", { name: words })).click();
+    const menu = line(page, comment).locator("[popover]");
+    await menu.getByRole("link", { name: words }).or(menu.getByRole("button", { name: words })).click();
 }
