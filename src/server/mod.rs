@@ -109,7 +109,7 @@ pub enum StartError {
     Database(#[from] sqlx::Error),
     /// Its tables cannot be brought up to date.
     #[error(
-        "The panel's tables could not be brought up to date: {0}. A copy of the SQLite file from before is in the data folder."
+        "The panel's tables could not be brought up to date: {0}. Run the version that made them, or a later one; a SQLite file from before a change is in the data folder (before-….sqlite)."
     )]
     Migration(#[from] sqlx::migrate::MigrateError),
     /// A file or the address cannot be used.

@@ -54,11 +54,10 @@ impl Seed {
             }
             tx.commit().await?;
         }
-        if let super::db::On::Sqlite(_) = panel.db.on() {
-            let mut tx = panel.db.begin().await?;
-            query!(tx, execute, "ANALYZE")?;
-            tx.commit().await?;
-        }
+        // Both databases plan by what they know of their tables.
+        let mut tx = panel.db.begin().await?;
+        query!(tx, execute, "ANALYZE")?;
+        tx.commit().await?;
         println!("Seeded {} subscriptions with {} backup lines", self.subscriptions, self.lines);
         Ok(())
     }
