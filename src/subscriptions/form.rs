@@ -269,7 +269,7 @@ fn backup_section(
             <header>
                 <h2 id="backup-title">"Backups"</h2>
                 <p>
-                    "The policy: the last good backup of so many days, weeks and months, and never fewer than the latest ones. It is kept here but not carried out yet: no backup is removed unless you delete it."
+                    "The policy: the last good backup of so many days, weeks and months, and never fewer than the latest ones. It is stored but not carried out yet: no backup is removed unless you delete it."
                 </p>
             </header>
             <div class="fields">

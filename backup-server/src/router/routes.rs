@@ -102,12 +102,6 @@ pub(crate) async fn delete_backup(
     }
     app.repositories.delete(repository, backup).await?;
     tracing::info!(backup.id = %backup, repository.id = %repository, "Deleted backup {backup}");
-    let repositories = app.repositories.clone();
-    tokio::spawn(async move {
-        if let Err(error) = repositories.prune(repository).await {
-            tracing::warn!(%error, "Could not free the space of deleted backups in repository {repository}");
-        }
-    });
     Ok(StatusCode::NO_CONTENT)
 }
 
