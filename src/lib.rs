@@ -3,6 +3,8 @@
 //! One folder a feature: `mod.rs` holds the types that browser and server share, `api.rs` the server functions,
 //! `store.rs` the SQL (feature `ssr`), pages and wizards one file each.
 #![recursion_limit = "256"]
+#![expect(clippy::needless_pass_by_value, reason = "components take their props by value")]
+#![expect(clippy::similar_names, reason = "a line and what is live are the field's words")]
 
 pub mod app;
 pub mod backup_servers;

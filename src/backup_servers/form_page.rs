@@ -27,7 +27,7 @@ pub fn ServerPage() -> impl IntoView {
     let parameters = use_params_map();
     let id = Memo::new(move |_| parameters.with(|parameters| parameters.get_str("id").map(str::to_owned)));
     let server = Resource::new(move || id.get(), load);
-    fetched(server, |server, role| page_view(server, role))
+    fetched(server, page_view)
 }
 
 async fn load(id: Option<String>) -> AppResult<Option<BackupServer>> {

@@ -25,7 +25,7 @@ pub fn ServersPage() -> impl IntoView {
         <Head title="Backup servers" lede="They read the databases and hold the backups. One runs inside this panel; others run near your Odoo hosts.".into_any()>
             {session.only(Role::Administrator, add)}
         </Head>
-        {fetched(servers, |list, role| list_view(list, role))}
+        {fetched(servers, list_view)}
     }
 }
 

@@ -115,7 +115,6 @@ mod here {
     pub const fn focus_main() {}
 
     /// Puts a text on the clipboard.
-    #[expect(clippy::unused_async, reason = "the browser's side waits")]
     pub async fn copy(_text: &str) -> bool {
         false
     }

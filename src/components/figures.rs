@@ -32,6 +32,7 @@ pub fn megabytes(bytes: u64) -> String {
 }
 
 /// Bytes in the unit that fits: `640.9 MB`, `1.9 GB`, `2.0 TB`.
+#[expect(clippy::match_overlapping_arm, reason = "an arm takes what those before it left")]
 pub fn size(bytes: u64) -> String {
     match bytes {
         ..999_950_000 => format!("{} MB", megabytes(bytes)),
@@ -48,6 +49,7 @@ fn tenths(bytes: u64, unit: u64) -> String {
 }
 
 /// A duration in its two largest units: `8 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
+#[expect(clippy::match_overlapping_arm, reason = "an arm takes what those before it left")]
 pub fn duration(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
     let pair = |large: u64, unit: &str, small: u64, small_unit: &str| match small {
@@ -70,6 +72,7 @@ pub fn seconds_between(since: DateTime<Utc>, until: DateTime<Utc>) -> u64 {
 /// An age in its largest unit: `just now`, `4 min ago`, `3 h ago`, `2 d ago`.
 ///
 /// A moment ahead (a server's clock may be) is `just now`.
+#[expect(clippy::match_overlapping_arm, reason = "an arm takes what those before it left")]
 pub fn age(at: DateTime<Utc>, as_of: DateTime<Utc>) -> String {
     let seconds = seconds_between(at, as_of);
     match seconds {

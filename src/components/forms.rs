@@ -1,9 +1,13 @@
 //! What a form holds at the moment, for a button that tries it out without sending it.
 
-use leptos::{html, prelude::*, web_sys::FormData};
+use leptos::{
+    html,
+    prelude::*,
+    web_sys::{self, FormData},
+};
 
 /// The form's content, if the browser finds it complete; else the browser says what is missing.
 pub fn form_data(form: NodeRef<html::Form>) -> Option<FormData> {
-    let form = form.get_untracked().filter(|form| form.report_validity())?;
+    let form = form.get_untracked().filter(web_sys::HtmlFormElement::report_validity)?;
     FormData::new_with_form(&form).ok()
 }

@@ -45,7 +45,7 @@ pub fn Frame() -> impl IntoView {
 }
 
 /// Starts to follow operations once the page is interactive and somebody is signed in.
-#[cfg_attr(not(feature = "hydrate"), expect(clippy::needless_pass_by_value, unused_variables, reason = "browser only"))]
+#[cfg_attr(not(feature = "hydrate"), expect(unused_variables, reason = "browser only"))]
 fn follow(live: Live, session: Session, toasts: Toasts) {
     #[cfg(feature = "hydrate")]
     Effect::new(move |started: Option<bool>| {

@@ -73,7 +73,7 @@ fn merge(known: &mut Vec<Operation>, operation: Operation) {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use backup_api::{JobState, Phase, Progress};
     use uuid::Uuid;
 

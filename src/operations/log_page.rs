@@ -41,7 +41,7 @@ pub fn OperationPage() -> impl IntoView {
         })
     });
     let shown = Resource::new(move || (id.get(), live.beat.get(), phase.get()), |(id, ..)| load(id.map(OperationId)));
-    fetched(shown, |shown, role| page_view(shown, role))
+    fetched(shown, page_view)
 }
 
 async fn load(id: Option<OperationId>) -> AppResult<Shown> {
