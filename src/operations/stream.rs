@@ -22,7 +22,7 @@ const PATH: &str = "/events/operations";
 /// The longest pause before the next try, as a power of two of seconds.
 const MOST_DOUBLINGS: u32 = 6;
 /// How often lists are fetched again without any event, so that ages stay true.
-const BEAT: Duration = Duration::from_secs(60);
+const BEAT: Duration = Duration::from_mins(1);
 /// What must not be disturbed by fetching a list again.
 const IN_USE: &str = "dialog[open], .editing, [popover]:popover-open";
 
@@ -55,7 +55,7 @@ pub fn follow(live: Live, ended: impl Fn(&Operation) + 'static) {
     on_cleanup(move || {
         kept.try_update_value(|(follower, _, timers)| {
             follower.end();
-            timers.iter().flatten().for_each(|timer| timer.clear());
+            timers.iter().flatten().for_each(IntervalHandle::clear);
         });
     });
 }
