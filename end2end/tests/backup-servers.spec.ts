@@ -8,7 +8,7 @@ test("the built-in server is there and cannot be removed", async ({ page, open, 
     await expect(row).toContainText("Reachable");
     await expect(row).toContainText(/B free of \d/);
     await checkAccessibility();
-    await row.getByRole("link", { name: "This machine" }).click();
+    await row.getByRole("link", { name: "This machine", exact: true }).click();
     await expect(page.getByRole("heading", { name: "This machine", level: 1 })).toBeVisible();
     await expect(page.getByLabel("Token")).toHaveCount(0);
     await expect(page.getByRole("button", { name: "Remove server" })).toHaveCount(0);

@@ -1,6 +1,6 @@
 // Signing in and out.
 import { ADMINISTRATOR } from "./facts.ts";
-import { expect, hydrated, test } from "./fixtures.ts";
+import { expect, hydrated, SESSION, test } from "./fixtures.ts";
 
 test.use({ storageState: { cookies: [], origins: [] } });
 
@@ -50,7 +50,8 @@ test.describe("with a wrong password", () => {
 });
 
 test.describe("an unknown address", () => {
-    test.use({ expectedErrors: [/404/] });
+    // Who is not signed in is asked to sign in first, whatever the address.
+    test.use({ expectedErrors: [/404/], storageState: SESSION });
 
     test("answers 404 in words", async ({ page }) => {
         const answer = await page.goto("/no-such-page");
