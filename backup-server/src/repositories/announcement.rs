@@ -114,10 +114,14 @@ impl Announcement {
 
     fn file(&self, file: ContentFile, place: u32) -> Entry {
         let promise = &self.promises[place as usize];
-        // A file whose name tells its content has no time of its own: that is how the library knows it again.
-        let time = if file.sha1.is_some() { Timestamp::UNIX_EPOCH } else { self.now };
+        // A file whose name tells its content has no time of its own: that is how the library knows it again. All others
+        // are announced as empty, which they are in no backup: two made in the same second must not pass for one.
+        let (size, time) = match file.sha1 {
+            Some(_) => (promise.size.unwrap_or(0), Timestamp::UNIX_EPOCH),
+            None => (0, self.now),
+        };
         let path = PathBuf::from(&*promise.path);
-        let node = node(&promise.path, promise.size.unwrap_or(0), time);
+        let node = node(&promise.path, size, time);
         let is_dump = *promise.path == *dump_name(self.format);
         let (promises, ledger) = (Arc::clone(&self.promises), Arc::clone(&self.ledger));
         let open = match promise.crc {

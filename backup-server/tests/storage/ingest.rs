@@ -11,9 +11,10 @@ use std::{
 use backup_api::{Attachments, BackupFormat, BackupId, LinkCompression, RepositoryId};
 use backup_server::repositories::{Content, Repositories, StorageError};
 use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::support::{REPOSITORY, Sample, attachment_path, fetch, file, store, store_with};
+use crate::support::{REPOSITORY, Sample, attachment_path, fetch, file, new_backup, store, store_with};
 
 #[tokio::test]
 async fn a_backup_is_listed_with_all_that_was_counted() {
@@ -58,6 +59,24 @@ async fn an_unknown_or_used_identity_is_refused() {
     let missing = repositories.recovery_kit(other).await;
     assert!(matches!(missing, Err(StorageError::NoSuchRepository(_))), "{missing:?}");
     assert_eq!(repositories.list(REPOSITORY).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn two_backups_of_the_same_second_are_both_read() {
+    let data = tempfile::tempdir().unwrap();
+    let repositories = Repositories::open(data.path()).unwrap();
+    let mut sample = Sample::small();
+    let first = store(&repositories, 1, sample.content()).await.unwrap();
+    // As long as before, so that only its content tells it from the first.
+    sample.dump.reverse();
+    let mut backup = new_backup(2, BackupFormat::Zip);
+    backup.created_at = first.created_at;
+    let (finish, quiet) = (Box::new(|| Ok(())), Arc::new(|_, _| {}));
+    let mut content = sample.content();
+    content.files.iter_mut().filter(|file| file.path == "dump.sql").for_each(|file| file.size = Some(first.dump_bytes));
+    let second =
+        repositories.ingest(REPOSITORY, backup, content, finish, quiet, CancellationToken::new()).await.unwrap();
+    assert_eq!(second.dump_sha256, hex::encode(Sha256::digest(&sample.dump)));
 }
 
 #[tokio::test]
