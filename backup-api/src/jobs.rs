@@ -41,8 +41,6 @@ pub struct Job {
 pub enum JobKind {
     /// Make a backup.
     Backup,
-    /// Read all of a repository and compare its checksums.
-    Verify,
 }
 
 /// Where a [`Job`] stands. The last four are final.
