@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use crate::{
-    ApiError, Backup, BackupId, CreateLink, DownloadLink, Job, JobId, LogLine, RecoveryKit, RepositoryId, Secret,
-    ServerInfo, Source, SourceReport, StartBackup,
+    ApiError, Backup, BackupId, CreateLink, DownloadLink, Job, JobId, LogLine, Preflight, RecoveryKit, RepositoryId,
+    RestorePlan, Secret, ServerInfo, Source, SourceReport, StartBackup, StartRestore, StartUndo,
 };
 
 /// How long a connection may take to open.
@@ -112,6 +112,24 @@ impl Client {
     /// Ends a link before its time.
     pub async fn revoke_link(&self, link: uuid::Uuid) -> Answer<()> {
         self.act(Method::DELETE, &format!("v1/links/{link}")).await
+    }
+
+    /// Looks at what a restore would meet, and touches nothing.
+    pub async fn preflight(&self, repository: RepositoryId, backup: BackupId, plan: &RestorePlan) -> Answer<Preflight> {
+        let path = format!("v1/repositories/{repository}/backups/{backup}/preflight");
+        json(self.request(Method::POST, &path).json(plan).timeout(ANSWER_TIMEOUT)).await
+    }
+
+    /// Starts a restore, or finds it again when this job was started before.
+    pub async fn start_restore(&self, repository: RepositoryId, backup: BackupId, start: &StartRestore) -> Answer<Job> {
+        let path = format!("v1/repositories/{repository}/backups/{backup}/restores");
+        json(self.request(Method::POST, &path).json(start).timeout(ANSWER_TIMEOUT)).await
+    }
+
+    /// Starts to undo a restore, or finds that again when this job was started before.
+    pub async fn start_undo(&self, restore: JobId, start: &StartUndo) -> Answer<Job> {
+        let path = format!("v1/restores/{restore}/undo");
+        json(self.request(Method::POST, &path).json(start).timeout(ANSWER_TIMEOUT)).await
     }
 
     /// How to read a repository without Holdfast.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{Backup, JobId, RepositoryId};
+use crate::{Backup, JobId, RepositoryId, Restored};
 
 /// The state of one long-running work. `GET /v1/jobs/{id}/events` streams it as SSE, one `job` event per change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,8 +29,11 @@ pub struct Job {
     pub finished_at: Option<DateTime<Utc>>,
     /// Why it did not succeed.
     pub failure: Option<Failure>,
-    /// The backup that it made.
+    /// The backup that it made; for a restore the safety backup, also when the restore then failed.
     pub backup: Option<Backup>,
+    /// What a restore did.
+    #[serde(default)]
+    pub restored: Option<Restored>,
 }
 
 /// Kinds of work.
@@ -41,6 +44,12 @@ pub struct Job {
 pub enum JobKind {
     /// Make a backup.
     Backup,
+    /// Restore a backup.
+    Restore,
+    /// Bring back the database that a restore replaced.
+    Undo,
+    /// Read all of a repository and compare its checksums.
+    Verify,
 }
 
 /// Where a [`Job`] stands. The last four are final.
@@ -54,7 +63,7 @@ pub enum JobState {
     Running,
     /// Done and verified.
     Succeeded,
-    /// Ended with a [`Failure`]; nothing was kept.
+    /// Ended with a [`Failure`]; nothing was kept or changed, unless that says otherwise.
     Failed,
     /// Stopped on request; nothing was kept.
     Cancelled,
@@ -109,6 +118,26 @@ pub enum Phase {
     Filestore,
     /// What was stored is compared with what was announced.
     Verifying,
+    /// The present database is backed up before it is replaced.
+    SafetyBackup,
+    /// The database is written beside the present one.
+    RestoringDatabase,
+    /// The files of attachments are written beside the present ones.
+    RestoringFilestore,
+    /// The backup is sent to Odoo.
+    SendingToOdoo,
+    /// Odoo restores what it received and says nothing until it is done.
+    OdooRestores,
+    /// The restored database is neutralized.
+    Neutralizing,
+    /// The restored database is compared with the backup.
+    Comparing,
+    /// The restored database takes the place of the present one.
+    Swapping,
+    /// The replaced database takes its place again.
+    Undoing,
+    /// What is not needed any more is removed.
+    CleaningUp,
 }
 
 impl Phase {
@@ -122,6 +151,16 @@ impl Phase {
             Self::Database => "Database",
             Self::Filestore => "Filestore",
             Self::Verifying => "Verifying",
+            Self::SafetyBackup => "Safety backup",
+            Self::RestoringDatabase => "Restoring the database",
+            Self::RestoringFilestore => "Restoring the filestore",
+            Self::SendingToOdoo => "Sending to Odoo",
+            Self::OdooRestores => "Odoo restores",
+            Self::Neutralizing => "Neutralizing",
+            Self::Comparing => "Comparing with the backup",
+            Self::Swapping => "Swapping",
+            Self::Undoing => "Bringing back",
+            Self::CleaningUp => "Cleaning up",
         }
     }
 }
@@ -166,6 +205,16 @@ pub enum FailureCode {
     NoSpace,
     /// The repository could not be written or read.
     Storage,
+    /// A check before the restore stops it.
+    Preflight,
+    /// The backup's SQL was refused by PostgreSQL, or holds what no backup of Odoo holds.
+    Sql,
+    /// What was restored is not what the backup holds, or what a repository holds is damaged.
+    Mismatch,
+    /// The restored database is not neutralized as it should be.
+    Neutralize,
+    /// The database is in use and could not be taken over.
+    InUse,
     /// Stopped on request.
     Cancelled,
     /// The server's process ended meanwhile.

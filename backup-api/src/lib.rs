@@ -8,6 +8,7 @@ mod client;
 mod errors;
 mod jobs;
 mod names;
+mod restores;
 mod server;
 mod sources;
 
@@ -19,5 +20,9 @@ pub use client::{Client, ClientError};
 pub use errors::{ApiError, ErrorCode};
 pub use jobs::{Failure, FailureCode, Job, JobKind, JobState, LogLevel, LogLine, Phase, Progress};
 pub use names::{BackupId, DatabaseName, InvalidDatabaseName, JobId, RepositoryId, Secret};
+pub use restores::{
+    Check, CheckCode, CheckOutcome, CurrentDatabase, Preflight, RestoreMode, RestorePlan, Restored, StartRestore,
+    StartUndo,
+};
 pub use server::{ServerInfo, Space};
 pub use sources::{Problem, ProblemCode, Severity, Source, SourceReport};

@@ -1,6 +1,6 @@
 //! The parts of a backup server put together: start, router, stop.
 
-use std::{io, ops::Deref, sync::Arc, time::Instant};
+use std::{collections::HashMap, io, ops::Deref, sync::Arc, time::Instant};
 
 use axum::Router;
 use backup_api::{Backup, BackupId, RepositoryId, Secret};
@@ -88,7 +88,7 @@ impl BackupServer {
         let journal = Journal::new(layout.jobs());
         let records = journal.load().map_err(failed)?;
         let jobs = JobRunner::new(journal, records, config.jobs, config.clock.clone());
-        jobs.settle(&repositories).await;
+        jobs.settle(&repositories, HashMap::new()).await;
         jobs.trim().await;
         let started_at = config.clock.now();
         let parts = Parts { config, layout, token, key, started_at, repositories, sources, tools, jobs, links };

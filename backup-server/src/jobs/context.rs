@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use backup_api::{Job, JobId, LogLevel, LogLine, Phase, Progress};
+use backup_api::{Backup, Job, JobId, LogLevel, LogLine, Phase, Progress};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +31,11 @@ impl JobContext {
             }
             changed
         });
+    }
+
+    /// Names a backup that the work made on its way; kept whatever becomes of the work.
+    pub fn made_backup(&self, backup: Backup) {
+        self.job.send_modify(|job| job.backup = Some(backup));
     }
 
     /// Begins a phase whose size is not known.

@@ -26,8 +26,8 @@ pub(crate) struct Record {
     pub job: Job,
     /// Stands for what was asked, secrets included, without revealing it.
     pub fingerprint: String,
-    /// The backup that it makes.
-    pub backup: BackupId,
+    /// The backup that it makes, if it makes one.
+    pub backup: Option<BackupId>,
 }
 
 /// The folder of journals.

@@ -14,4 +14,4 @@ mod words;
 pub(crate) use backup::BackupJob;
 pub(crate) use context::JobContext;
 pub(crate) use journal::Journal;
-pub(crate) use runner::{JobRunner, NewJob, SubmitError};
+pub(crate) use runner::{Done, JobRunner, NewJob, SubmitError};

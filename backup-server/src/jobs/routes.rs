@@ -16,7 +16,7 @@ use futures::Stream;
 use hmac::Mac;
 use tokio::{sync::watch, time::Instant};
 
-use super::{BackupJob, NewJob};
+use super::{BackupJob, Done, NewJob};
 use crate::{
     keys,
     router::{Answer, ApiJson, ApiPath, Refusal},
@@ -43,21 +43,29 @@ pub(crate) async fn start_backup(
         id: start.job,
         kind: JobKind::Backup,
         repository,
-        backup: start.backup,
-        fingerprint: fingerprint(&app.key, repository, &start)?,
+        backup: Some(start.backup),
+        fingerprint: fingerprint(&app.key, &(repository, &start))?,
     };
     let is_new = app.jobs.get(start.job).is_none();
     if is_new && app.repositories.list(repository).await?.iter().any(|backup| backup.id == start.backup) {
         return Err(Refusal::conflict("There is a backup with this identity already; use a new one."));
     }
     let work = BackupJob { app: app.clone(), repository, start };
-    let job = app.jobs.submit(new, Box::new(|context| Box::pin(work.run(context)))).await?;
+    let job = app
+        .jobs
+        .submit(
+            new,
+            Box::new(|context| {
+                Box::pin(async { work.run(context).await.map(|backup| Done::Backup(Box::new(backup))) })
+            }),
+        )
+        .await?;
     Ok((StatusCode::ACCEPTED, Json(job)))
 }
 
 /// Tells whether two requests ask for the same. Keyed, because passwords are part of it and it is kept on disk.
-fn fingerprint(key: &[u8; 32], repository: RepositoryId, start: &StartBackup) -> Answer<String> {
-    let asked = serde_json::to_vec(&(repository, start));
+pub(crate) fn fingerprint(key: &[u8; 32], asked: &impl serde::Serialize) -> Answer<String> {
+    let asked = serde_json::to_vec(asked);
     let asked = asked.map_err(|error| Refusal::internal("The request could not be kept", &error))?;
     let mut mac = keys::begin_mac(key, "holdfast job");
     mac.update(&asked);

@@ -1,6 +1,7 @@
 //! Takes jobs, runs them within the limits, and keeps journal and memory in step.
 
 use std::{
+    collections::HashMap,
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -8,6 +9,7 @@ use std::{
 
 use backup_api::{
     Backup, BackupId, Failure, FailureCode, Job, JobId, JobKind, JobState, LogLine, Phase, Progress, RepositoryId,
+    Restored,
 };
 use futures::future::BoxFuture;
 use tokio::sync::watch;
@@ -24,7 +26,18 @@ use crate::{config::Clock, repositories::Repositories};
 const CLEAN_UP: Duration = Duration::from_secs(10);
 
 /// The work of a job.
-pub(crate) type Work = Box<dyn FnOnce(JobContext) -> BoxFuture<'static, Result<Backup, Failure>> + Send>;
+pub(crate) type Work = Box<dyn FnOnce(JobContext) -> BoxFuture<'static, Result<Done, Failure>> + Send>;
+
+/// What work that succeeded did.
+#[derive(Clone, Debug)]
+pub(crate) enum Done {
+    /// Made a backup.
+    Backup(Box<Backup>),
+    /// Restored a backup.
+    Restored(Box<Restored>),
+    /// What there is nothing more to say of.
+    Other,
+}
 
 /// A job to take.
 #[derive(Clone, Debug)]
@@ -35,8 +48,8 @@ pub(crate) struct NewJob {
     pub kind: JobKind,
     /// The repository that it works on.
     pub repository: RepositoryId,
-    /// The backup that it makes.
-    pub backup: BackupId,
+    /// The backup that it makes, if it makes one.
+    pub backup: Option<BackupId>,
     /// Stands for all that was asked.
     pub fingerprint: String,
 }
@@ -105,7 +118,7 @@ impl JobRunner {
         if table.closed {
             return Err(SubmitError::Stopping);
         }
-        table.maker_of(new.backup).map_or(Ok(None), |_| Err(SubmitError::BackupInWork))
+        new.backup.and_then(|backup| table.maker_of(backup)).map_or(Ok(None), |_| Err(SubmitError::BackupInWork))
     }
 
     fn queued(&self, new: &NewJob) -> Job {
@@ -121,6 +134,7 @@ impl JobRunner {
             finished_at: None,
             failure: None,
             backup: None,
+            restored: None,
         }
     }
 
@@ -156,16 +170,38 @@ impl JobRunner {
         self.table().closed
     }
 
-    /// After a start: brings jobs that were not over when the process ended to their end. One whose backup is there had
-    /// done its work (a backup appears as a whole or not at all); all others were interrupted.
-    pub async fn settle(&self, repositories: &Repositories) {
+    /// After a start: brings jobs that were not over when the process ended to their end. `recovered` are those whose own
+    /// journal told how they end. A backup job whose backup is there had done its work (a backup appears as a whole or
+    /// not at all); all others were interrupted.
+    pub async fn settle(&self, repositories: &Repositories, mut recovered: HashMap<JobId, Result<Done, Failure>>) {
         let open: Vec<Record> = {
             let table = self.table();
             table.entries.values().map(Entry::record).filter(|record| !record.job.state.is_final()).collect()
         };
         for record in open {
-            let made = repositories.get(record.job.repository, record.backup).await;
-            self.finish(record.job.id, made.map_err(|_| interrupted())).await;
+            let id = record.job.id;
+            let made = match record.backup {
+                Some(backup) => repositories.get(record.job.repository, backup).await.ok(),
+                None => None,
+            };
+            let outcome = match (recovered.remove(&id), record.job.kind, made) {
+                (Some(outcome), _, made) => {
+                    self.note_backup(id, made).await;
+                    outcome
+                }
+                (None, JobKind::Backup, Some(backup)) => Ok(Done::Backup(Box::new(backup))),
+                (None, _, made) => {
+                    self.note_backup(id, made).await;
+                    Err(interrupted())
+                }
+            };
+            self.finish(id, outcome).await;
+        }
+    }
+
+    async fn note_backup(&self, id: JobId, backup: Option<Backup>) {
+        if let Some(backup) = backup {
+            self.change(id, |job| job.backup = Some(backup)).await;
         }
     }
 
@@ -247,7 +283,7 @@ impl JobRunner {
     }
 
     /// Brings a job to its final state, whatever it was, unless it is final already.
-    async fn finish(&self, id: JobId, outcome: Result<Backup, Failure>) {
+    async fn finish(&self, id: JobId, outcome: Result<Done, Failure>) {
         let Some(context) = self.context(id) else { return };
         let outcome = outcome.map_err(|failure| self.as_asked(&context, failure));
         if let Err(failure) = &outcome {
@@ -257,7 +293,14 @@ impl JobRunner {
         self.change(id, |job| {
             job.finished_at = Some(now);
             match outcome {
-                Ok(backup) => (job.state, job.backup) = (JobState::Succeeded, Some(backup)),
+                Ok(done) => {
+                    job.state = JobState::Succeeded;
+                    match done {
+                        Done::Backup(backup) => job.backup = Some(*backup),
+                        Done::Restored(restored) => job.restored = Some(*restored),
+                        Done::Other => {}
+                    }
+                }
                 Err(failure) => (job.state, job.failure) = (state_of(failure.code), Some(failure)),
             }
         })
@@ -322,7 +365,7 @@ impl JobRunner {
 
 /// The failure of a job whose process ended.
 pub(super) fn interrupted() -> Failure {
-    let message = "The backup server stopped while this job ran; nothing was kept. Start the backup again.".to_owned();
+    let message = "The backup server stopped while this job ran; nothing was kept. Start it again.".to_owned();
     Failure { code: FailureCode::Interrupted, message }
 }
 

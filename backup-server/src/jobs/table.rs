@@ -12,7 +12,7 @@ use super::{journal::Record, runner::Work};
 pub(super) struct Entry {
     pub job: watch::Sender<Job>,
     pub fingerprint: String,
-    pub backup: BackupId,
+    pub backup: Option<BackupId>,
     pub cancel: CancellationToken,
     /// Taken when it begins to run.
     pub work: Option<Work>,
@@ -65,7 +65,7 @@ impl Table {
 
     /// A job that is not final and makes this backup.
     pub fn maker_of(&self, backup: BackupId) -> Option<JobId> {
-        let makes = |entry: &Entry| entry.backup == backup && !entry.job.borrow().state.is_final();
+        let makes = |entry: &Entry| entry.backup == Some(backup) && !entry.job.borrow().state.is_final();
         self.entries.iter().find(|(_, entry)| makes(entry)).map(|(id, _)| *id)
     }
 }

@@ -21,7 +21,7 @@ fn new_job(number: u128) -> NewJob {
         id: JobId(Uuid::from_u128(number)),
         kind: JobKind::Backup,
         repository: RepositoryId(Uuid::from_u128(1)),
-        backup: BackupId(Uuid::from_u128(number)),
+        backup: Some(BackupId(Uuid::from_u128(number))),
         fingerprint: number.to_string(),
     }
 }
