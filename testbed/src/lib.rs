@@ -8,4 +8,4 @@ pub mod odoo;
 mod tiny;
 
 pub use cluster::{Clients, Cluster, postgres_bin};
-pub use tiny::{TinyDatabase, restore_fixture};
+pub use tiny::{TinyDatabase, addons, restore_fixture};

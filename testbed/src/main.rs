@@ -74,6 +74,7 @@ impl Demo {
             "postgres_socket": self.cluster.socket_folder(),
             "database": self.database.name,
             "filestore": self.database.filestore,
+            "addons": testbed::addons(),
             "odoo_url": self.odoo.url(),
             "master_password": self.odoo.master_password(),
         })

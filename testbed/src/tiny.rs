@@ -26,6 +26,11 @@ pub struct TinyDatabase {
     pub filestore: PathBuf,
 }
 
+/// The addons folder of the Odoo that the fixture is of: one folder a module, with its `data/neutralize.sql`.
+pub fn addons() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/addons")
+}
+
 /// Restores the tiny fixture as database `name`, its attachments as `<data_dir>/filestore/<name>/xx/<sha1>`.
 pub fn restore_fixture(cluster: &Cluster, name: &str, data_dir: &Path) -> io::Result<TinyDatabase> {
     {
