@@ -12,6 +12,7 @@ pub mod backups;
 pub mod components;
 pub mod error;
 pub mod operations;
+pub mod restores;
 #[cfg(feature = "ssr")]
 pub mod server;
 pub mod subscriptions;

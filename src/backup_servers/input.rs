@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backup_api::{Client, ClientError, ErrorCode, Secret, ServerInfo};
 
-use super::{ServerId, ServerInput, clients, reach, store};
+use super::{DEFAULT_UNDO_HOURS, LONGEST_UNDO_HOURS, ServerId, ServerInput, clients, reach, store};
 use crate::{
     error::{AppError, AppResult},
     operations::actions::{self, Entry},
@@ -22,6 +22,7 @@ struct Checked {
     url: String,
     token: Secret,
     embedded: bool,
+    undo_hours: u32,
     client: Client,
 }
 
@@ -44,6 +45,7 @@ pub async fn save(panel: &Panel, user: &User, input: ServerInput) -> AppResult<S
         store::insert(panel, &mut tx, id.0, &checked.name, &checked.url, &token, false).await?;
         format!("Added the backup server “{}”", checked.name)
     };
+    store::keep_replaced(&mut tx, id, checked.undo_hours).await?;
     actions::write(panel, &mut tx, Entry::by(user, what)).await?;
     tx.commit().await?;
     match info {
@@ -74,11 +76,12 @@ async fn check(panel: &Panel, input: &ServerInput) -> AppResult<Checked> {
         Some(id) => Some(store::connection(panel, id).await?.ok_or_else(|| AppError::not_found("This backup server"))?),
         None => None,
     };
+    let undo_hours = undo_hours(&input.undo_hours, known.as_ref().map(|known| known.undo_hours))?;
     if let (Some(id), Some(known)) = (input.id, &known)
         && known.embedded
     {
         let client = clients::server(panel, id).await?.client;
-        return Ok(Checked { name, url: String::new(), token: Secret::new(""), embedded: true, client });
+        return Ok(Checked { name, url: String::new(), token: Secret::new(""), embedded: true, undo_hours, client });
     }
     let url = clients::parse_url(&input.url)?;
     let token = match (input.token.trim(), known) {
@@ -96,7 +99,20 @@ async fn check(panel: &Panel, input: &ServerInput) -> AppResult<Checked> {
         (token, _) => Secret::new(token),
     };
     let client = clients::new_client(&url, token.clone())?;
-    Ok(Checked { name, url: url.as_str().trim_end_matches('/').to_owned(), token, embedded: false, client })
+    Ok(Checked { name, url: url.as_str().trim_end_matches('/').to_owned(), token, embedded: false, undo_hours, client })
+}
+
+/// The hours that a form says; empty keeps what is stored.
+fn undo_hours(text: &str, known: Option<u32>) -> AppResult<u32> {
+    match text.trim() {
+        "" => Ok(known.unwrap_or(DEFAULT_UNDO_HOURS)),
+        text => text.parse().ok().filter(|hours| *hours <= LONGEST_UNDO_HOURS).ok_or_else(|| {
+            AppError::field(
+                "undo_hours",
+                "Enter whole hours from 0 (a replaced database is not kept) to 720 (30 days).",
+            )
+        }),
+    }
 }
 
 async fn try_out(client: &Client) -> AppResult<ServerInfo> {

@@ -41,6 +41,8 @@ pub struct BackupServer {
     pub space: Option<Space>,
     /// Subscriptions that are set to it.
     pub subscriptions: u64,
+    /// For how many hours its restores keep the replaced database, so that they can be undone; 0 for not at all.
+    pub undo_hours: u32,
 }
 
 /// Whether a server answers.
@@ -85,4 +87,12 @@ pub struct ServerInput {
     /// Token; empty keeps the stored one.
     #[serde(default)]
     pub token: String,
+    /// Hours for which a replaced database is kept, as text; empty keeps the stored figure, of a new one 24.
+    #[serde(default)]
+    pub undo_hours: String,
 }
+
+/// For how many hours a server keeps a replaced database unless its form says otherwise.
+pub const DEFAULT_UNDO_HOURS: u32 = 24;
+/// The longest that a form may say: 30 days.
+pub const LONGEST_UNDO_HOURS: u32 = 720;

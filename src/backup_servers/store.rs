@@ -31,6 +31,7 @@ struct Row {
     reach_since: Option<i64>,
     reach_reason: Option<String>,
     subscriptions: i64,
+    undo_hours: i64,
 }
 
 /// All servers by name, or the one with this id.
@@ -39,7 +40,7 @@ pub async fn list(panel: &Panel, only: Option<ServerId>) -> AppResult<Vec<Backup
         panel.db,
         fetch_all,
         "SELECT v.id, v.name, v.url, v.embedded, v.version, v.total_bytes, v.free_bytes, v.repositories_bytes,
-                v.reachable, v.reach_since, v.reach_reason,
+                v.reachable, v.reach_since, v.reach_reason, v.undo_hours,
                 (SELECT COUNT(*) FROM subscriptions s WHERE s.server_id = v.id) AS subscriptions
          FROM backup_servers v WHERE $1 IS NULL OR v.id = $1 ORDER BY v.name_key",
         only.map(|id| id.0)
@@ -58,15 +59,21 @@ pub struct Connection {
     pub token: Secret,
     /// Whether it is the embedded one.
     pub embedded: bool,
+    /// For how many hours a replaced database is kept.
+    pub undo_hours: u32,
 }
 
 /// How to talk to a server.
 pub async fn connection(panel: &Panel, id: ServerId) -> AppResult<Option<Connection>> {
-    let row: Option<(String, String, Vec<u8>, bool)> =
-        query!(panel.db, fetch_optional, "SELECT name, url, token, embedded FROM backup_servers WHERE id = $1", id.0)?;
-    let Some((name, url, sealed, embedded)) = row else { return Ok(None) };
+    let row: Option<(String, String, Vec<u8>, bool, i64)> = query!(
+        panel.db,
+        fetch_optional,
+        "SELECT name, url, token, embedded, undo_hours FROM backup_servers WHERE id = $1",
+        id.0
+    )?;
+    let Some((name, url, sealed, embedded, undo_hours)) = row else { return Ok(None) };
     let token = if embedded { Secret::new("") } else { panel.secrets.open_sealed(TOKEN, id.0, &sealed)? };
-    Ok(Some(Connection { name, url, token, embedded }))
+    Ok(Some(Connection { name, url, token, embedded, undo_hours: hours(undo_hours) }))
 }
 
 /// A server's name.
@@ -142,6 +149,16 @@ pub async fn update(tx: &mut Tx, id: ServerId, name: &str, url: &str, token: &[u
         token
     )?;
     if touched == 1 { Ok(()) } else { Err(AppError::not_found("This backup server")) }
+}
+
+/// Changes for how many hours a replaced database is kept.
+pub async fn keep_replaced(tx: &mut Tx, id: ServerId, hours: u32) -> AppResult<()> {
+    query!(tx, execute, "UPDATE backup_servers SET undo_hours = $2 WHERE id = $1", id.0, i64::from(hours))?;
+    Ok(())
+}
+
+fn hours(stored: i64) -> u32 {
+    u32::try_from(stored).unwrap_or_default()
 }
 
 /// Removes a server that nothing refers to; answers its name.
@@ -232,6 +249,7 @@ impl Row {
             version: self.version,
             space,
             subscriptions: number(self.subscriptions),
+            undo_hours: hours(self.undo_hours),
         }
     }
 }

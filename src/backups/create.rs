@@ -52,6 +52,7 @@ pub async fn create(
         started_at: None,
         finished_at: None,
         failure: None,
+        restore: None,
     };
     let new = Stored {
         operation,

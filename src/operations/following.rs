@@ -96,6 +96,7 @@ pub(crate) mod tests {
             started_at: Some(DateTime::UNIX_EPOCH),
             finished_at: None,
             failure: None,
+            restore: None,
         }
     }
 

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::subscriptions::SubscriptionId;
+use crate::{restores::RestoreFacts, subscriptions::SubscriptionId};
 
 #[cfg(feature = "ssr")]
 pub mod actions;
@@ -71,6 +71,8 @@ pub struct Operation {
     pub finished_at: Option<DateTime<Utc>>,
     /// Why it did not succeed.
     pub failure: Option<Failure>,
+    /// What into what, of a restore; of what undoes one, the facts of that restore.
+    pub restore: Option<RestoreFacts>,
 }
 
 /// Kinds of work.
@@ -79,6 +81,12 @@ pub struct Operation {
 pub enum OperationKind {
     /// Make a backup.
     Backup,
+    /// Restore a backup.
+    Restore,
+    /// Bring back the database that a restore replaced.
+    Undo,
+    /// Read all of a repository and compare its checksums.
+    Verify,
 }
 
 impl OperationKind {
@@ -86,6 +94,9 @@ impl OperationKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Backup => "backup",
+            Self::Restore => "restore",
+            Self::Undo => "undo",
+            Self::Verify => "verify",
         }
     }
 
@@ -93,12 +104,15 @@ impl OperationKind {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Backup => "Backup",
+            Self::Restore => "Restore",
+            Self::Undo => "Undo",
+            Self::Verify => "Verification",
         }
     }
 
     /// The reverse of [`Self::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        (text == "backup").then_some(Self::Backup)
+        [Self::Backup, Self::Restore, Self::Undo, Self::Verify].into_iter().find(|kind| kind.as_str() == text)
     }
 }
 

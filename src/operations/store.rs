@@ -279,6 +279,7 @@ impl Row {
             started_at: self.started_at.map(moment),
             finished_at: self.finished_at.map(moment),
             failure,
+            restore: None,
         };
         Ok(Stored {
             operation,

@@ -5,6 +5,7 @@ use holdfast::{
     backups::api as backups,
     error::AppError,
     operations::api as operations,
+    restores::api as restores,
     subscriptions::api as subscriptions,
     users::{Role, api as users},
 };
@@ -68,6 +69,9 @@ fn doors() -> Vec<Door> {
         (backups::SetComment::PATH, &[("line", ID)], Some(Operator)),
         (backups::SetPinned::PATH, &[("line", ID)], Some(Operator)),
         (backups::DeleteLine::PATH, &[("line", ID)], Some(Operator)),
+        (restores::Preflight::PATH, &[("line", ID)], Some(Operator)),
+        (restores::Restore::PATH, &[("line", ID)], Some(Operator)),
+        (restores::UndoRestore::PATH, &[("operation", ID)], Some(Operator)),
         (operations::CancelOperation::PATH, &[("id", ID)], Some(Operator)),
         (subscriptions::SaveSubscription::PATH, SUBSCRIPTION, Some(Administrator)),
         (subscriptions::DeleteSubscription::PATH, &[("id", ID)], Some(Administrator)),
