@@ -9,6 +9,7 @@ mod keys;
 mod links;
 mod openapi;
 pub mod repositories;
+pub mod restores;
 mod router;
 mod server;
 pub mod sources;
