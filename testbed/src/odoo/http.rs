@@ -8,20 +8,22 @@ use std::{
 
 use serde_json::Value;
 
+use super::upload::Form;
+
 /// More than any form of the database manager without a file.
 const MAX_BODY: u64 = 1 << 20;
 
-/// A request, read whole.
-pub(super) struct Request {
+/// A request. Its body is read when it is asked for: an upload may be large, or never come to its end.
+pub(super) struct Request<'a> {
     pub method: String,
     pub path: String,
     headers: HashMap<String, String>,
-    body: Vec<u8>,
+    body: BufReader<&'a TcpStream>,
 }
 
-impl Request {
-    /// Reads one; `None` when the client sent nothing.
-    pub fn read(stream: &TcpStream) -> io::Result<Option<Self>> {
+impl<'a> Request<'a> {
+    /// Reads one up to its body; `None` when the client sent nothing.
+    pub fn read(stream: &'a TcpStream) -> io::Result<Option<Self>> {
         let mut reader = BufReader::new(stream);
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 {
@@ -36,36 +38,45 @@ impl Request {
             let Some((name, value)) = line.split_once(':') else { break };
             headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
         }
-        let length = headers.get("content-length").and_then(|text| text.parse().ok()).unwrap_or(0u64).min(MAX_BODY);
-        let mut body = Vec::new();
-        reader.take(length).read_to_end(&mut body)?;
         let path = target.split('?').next().unwrap_or_default().to_owned();
-        Ok(Some(Self { method, path, headers, body }))
+        Ok(Some(Self { method, path, headers, body: reader }))
     }
 
-    /// The fields of a form, URL-encoded or multipart.
-    pub fn form(&self) -> HashMap<String, String> {
-        let content_type = self.headers.get("content-type").map_or("", String::as_str);
-        if content_type.starts_with("application/x-www-form-urlencoded") {
-            return url::form_urlencoded::parse(&self.body).into_owned().collect();
+    /// Bytes of the body, as announced; a body in chunks is none to Werkzeug's development server.
+    pub fn length(&self) -> u64 {
+        self.headers.get("content-length").and_then(|text| text.parse().ok()).unwrap_or(0)
+    }
+
+    /// The boundary of a multipart form.
+    pub fn boundary(&self) -> Option<String> {
+        let content_type = self.headers.get("content-type").filter(|kind| kind.starts_with("multipart/form-data"))?;
+        content_type.split_once("boundary=").map(|(_, boundary)| boundary.trim_matches('"').to_owned())
+    }
+
+    /// The body, to its announced end.
+    pub fn body(&mut self) -> impl BufRead {
+        let length = self.length();
+        self.body.by_ref().take(length)
+    }
+
+    /// The fields of a form, URL-encoded or multipart, without files.
+    pub fn form(&mut self) -> io::Result<HashMap<String, String>> {
+        if self.boundary().is_some() {
+            return Ok(Form::read(self)?.fields);
         }
-        let Some((_, boundary)) = content_type.split_once("boundary=") else { return HashMap::new() };
-        let text = String::from_utf8_lossy(&self.body);
-        let delimiter = format!("--{}", boundary.trim_matches('"'));
-        text.split(delimiter.as_str()).filter_map(part).collect()
+        let content_type = self.headers.get("content-type").map_or("", String::as_str);
+        if !content_type.starts_with("application/x-www-form-urlencoded") {
+            return Ok(HashMap::new());
+        }
+        let mut body = Vec::new();
+        self.body().take(MAX_BODY).read_to_end(&mut body)?;
+        Ok(url::form_urlencoded::parse(&body).into_owned().collect())
     }
 
     /// The JSON body.
-    pub fn json(&self) -> Option<Value> {
-        serde_json::from_slice(&self.body).ok()
+    pub fn json(&mut self) -> Option<Value> {
+        serde_json::from_reader(self.body().take(MAX_BODY)).ok()
     }
-}
-
-fn part(text: &str) -> Option<(String, String)> {
-    let (head, value) = text.split_once("\r\n\r\n")?;
-    let (_, name) = head.split_once("name=\"")?;
-    let (name, _) = name.split_once('"')?;
-    Some((name.to_owned(), value.strip_suffix("\r\n").unwrap_or(value).to_owned()))
 }
 
 /// A short answer with its length.
@@ -88,6 +99,12 @@ pub(super) fn answer_with(
     );
     stream.write_all(head.as_bytes())?;
     stream.write_all(body.as_bytes())
+}
+
+/// The redirect that every action of the manager answers when it went well, and some when it did not.
+pub(super) fn see_other(stream: &TcpStream) -> io::Result<()> {
+    const BODY: &str = include_str!("../../fixtures/http/rs_zip_copytrue.body");
+    answer_with(stream, "303 SEE OTHER", "text/html; charset=utf-8", "Location: /web/database/manager\r\n", BODY)
 }
 
 /// A body of unknown length: chunked in HTTP/1.1, ended by the connection in HTTP/1.0.

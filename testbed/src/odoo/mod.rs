@@ -3,13 +3,18 @@
 //! Databases are those of the cluster's role `odoo`, dumps are made by the real `pg_dump`, filestores lie in
 //! `<data_dir>/filestore/<name>`. Pages are recorded ones. Each connection serves one request, as Werkzeug does.
 
+mod actions;
 mod backup;
+mod databases;
 mod http;
 mod manager;
 mod pages;
+mod restore;
 mod rpc;
+mod upload;
 
 use std::{
+    collections::{HashMap, VecDeque},
     io,
     net::{Ipv4Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
@@ -67,6 +72,45 @@ pub enum Trap {
     Redirect(String),
 }
 
+/// What goes wrong with the next restores.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum RestoreTrap {
+    /// Nothing.
+    #[default]
+    None,
+    /// The manager page with this message and status 200; nothing was made.
+    ErrorPage(String),
+    /// The connection is lost in the middle of the upload.
+    CutUpload,
+    /// A redirect to the manager, after half of `dump.sql`.
+    HalfTheRows,
+    /// A redirect to the manager, after a `dump.sql` that lacks one row.
+    LosesARow,
+    /// A redirect to the manager, but one file of the filestore is gone.
+    LosesAFile,
+    /// A redirect to the manager, but the wish to neutralize was passed over.
+    NotNeutralized,
+    /// `limit_time_real` ends the worker in the middle of `dump.sql`: no answer, a half-restored database, no filestore.
+    WorkerKilled,
+    /// Nothing happens before [`StandIn::release`].
+    Stall,
+    /// A 302 to this address.
+    Redirect(String),
+}
+
+/// What goes wrong with one rename.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenameFault {
+    /// Nothing.
+    None,
+    /// An error that says that the database is in use.
+    Refused,
+    /// Done, but the connection breaks before the answer.
+    AnswerLost,
+    /// Not done, and the connection breaks before the answer.
+    NotDone,
+}
+
 /// How the stand-in is set up.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -84,8 +128,24 @@ pub struct Options {
     pub hidden: Vec<String>,
     /// Paths that a reverse proxy before Odoo answers with 404.
     pub blocked: Vec<String>,
-    /// What goes wrong.
+    /// A `dbfilter` that lets through only names that begin so (and are not in `hidden`).
+    pub filter: Option<String>,
+    /// The databases that the server was started with (`-d`): it lists no others, and drops no others.
+    pub served: Option<Vec<String>>,
+    /// What goes wrong with backups.
     pub trap: Trap,
+    /// What goes wrong with restores.
+    pub restore_trap: RestoreTrap,
+    /// What goes wrong with the next renames, one each.
+    pub rename_faults: VecDeque<RenameFault>,
+}
+
+impl Options {
+    /// Whether `dbfilter` hides a database.
+    fn hides(&self, name: &str) -> bool {
+        self.hidden.iter().any(|hidden| hidden == name)
+            || self.filter.as_deref().is_some_and(|start| !name.starts_with(start))
+    }
 }
 
 impl Default for Options {
@@ -99,7 +159,11 @@ impl Default for Options {
             workers: false,
             hidden: Vec::new(),
             blocked: Vec::new(),
+            filter: None,
+            served: None,
             trap: Trap::None,
+            restore_trap: RestoreTrap::None,
+            rename_faults: VecDeque::new(),
         }
     }
 }
@@ -127,6 +191,9 @@ struct State {
     stopped: bool,
     password_changes: usize,
     backup_posts: usize,
+    restore_posts: usize,
+    restore_forms: Vec<HashMap<String, String>>,
+    renames: Vec<(String, String)>,
     /// Backup requests being answered.
     open: usize,
 }
@@ -136,7 +203,17 @@ impl StandIn {
     pub fn start(cluster: &Cluster, data_dir: &Path, options: Options) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
         let port = listener.local_addr()?.port();
-        let state = State { options, released: false, stopped: false, password_changes: 0, backup_posts: 0, open: 0 };
+        let state = State {
+            options,
+            released: false,
+            stopped: false,
+            password_changes: 0,
+            backup_posts: 0,
+            restore_posts: 0,
+            restore_forms: Vec::new(),
+            renames: Vec::new(),
+            open: 0,
+        };
         let shared = Arc::new(Shared {
             clients: cluster.clients().clone(),
             data_dir: data_dir.to_owned(),
@@ -184,6 +261,28 @@ impl StandIn {
     /// How many backups were asked for.
     pub fn backup_posts(&self) -> usize {
         self.shared.state().backup_posts
+    }
+
+    /// Sets the trap of the next restores.
+    pub fn set_restore_trap(&self, trap: RestoreTrap) {
+        let mut state = self.shared.state();
+        state.options.restore_trap = trap;
+        state.released = false;
+    }
+
+    /// How many restores were asked for.
+    pub fn restore_posts(&self) -> usize {
+        self.shared.state().restore_posts
+    }
+
+    /// The fields of each restore request that arrived whole, without the file.
+    pub fn restore_forms(&self) -> Vec<HashMap<String, String>> {
+        self.shared.state().restore_forms.clone()
+    }
+
+    /// The renames that were asked for: old and new names.
+    pub fn renames(&self) -> Vec<(String, String)> {
+        self.shared.state().renames.clone()
     }
 
     /// Waits until no backup is being answered, which a client that hangs up brings about; false after `limit`.

@@ -27,11 +27,11 @@ pub(super) fn error(list_db: bool, message: &str) -> String {
 }
 
 /// What the development version answers with status 422.
-pub(super) fn unprocessable(message: &str) -> String {
+pub(super) fn unprocessable(verb: &str, message: &str) -> String {
     let message = escape(message);
     format!(
         "<!doctype html>\n<html lang=en>\n<title>422 Unprocessable Entity</title>\n\
-         <h1>Unprocessable Entity</h1>\n<p>Could not backup database. {message}</p>\n"
+         <h1>Unprocessable Entity</h1>\n<p>Could not {verb} database. {message}</p>\n"
     )
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Shared, Style};
+use super::{RenameFault, Shared, Style, databases};
 
 /// `/web/webclient/version_info`.
 pub(super) fn version_info(style: Style) -> Value {
@@ -27,9 +27,9 @@ pub(super) fn reply(id: &Value, result: Result<Value, Value>) -> String {
 /// `/web/database/list`, which obeys `dbfilter`.
 pub(super) fn shown(shared: &Shared) -> Result<Value, Value> {
     let mut names = list(shared)?;
-    let hidden = shared.options().hidden;
+    let options = shared.options();
     if let Some(names) = names.as_array_mut() {
-        names.retain(|name| !hidden.iter().any(|hidden| name == hidden.as_str()));
+        names.retain(|name| name.as_str().is_some_and(|name| !options.hides(name)));
     }
     Ok(names)
 }
@@ -42,33 +42,65 @@ fn list(shared: &Shared) -> Result<Value, Value> {
     databases(shared).map(|names| json!(names)).map_err(|message| fault("builtins.Exception", &message))
 }
 
-/// A call of service `db`.
-pub(super) fn call(shared: &Shared, params: &Value) -> Result<Value, Value> {
+/// A call of service `db`; `None` when the connection breaks before the answer.
+pub(super) fn call(shared: &Shared, params: &Value) -> Option<Result<Value, Value>> {
     let method = params["method"].as_str().unwrap_or_default();
     let arguments = params["args"].as_array().cloned().unwrap_or_default();
     let argument = |at: usize| arguments.get(at).and_then(Value::as_str).unwrap_or_default();
     if params["service"] != "db" {
-        return Err(fault("builtins.NotImplementedError", "the stand-in has the service db only"));
+        return Some(Err(fault("builtins.NotImplementedError", "the stand-in has the service db only")));
     }
-    match method {
+    let answer = match method {
         "list" => list(shared),
         "server_version" => Ok(version_info(shared.options().style)["server_version"].clone()),
-        "db_exist" => databases(shared)
-            .map(|names| json!(names.iter().any(|name| name == argument(0))))
-            .map_err(|message| fault("builtins.Exception", &message)),
-        "list_countries" => {
+        "db_exist" => told(databases::exists(shared, argument(0)).map(Value::from)),
+        "list_countries" | "rename" | "drop" | "duplicate_database" => {
             let options = shared.options();
             if options.master_password != argument(0) || !options.list_db {
-                return Err(access_denied());
+                return Some(Err(access_denied()));
             }
-            Ok(json!([["be", "Belgium"], ["fr", "France"]]))
+            match method {
+                "rename" => return rename(shared, argument(1), argument(2)),
+                "drop" => told(databases::drop_database(shared, argument(1)).map(Value::from)),
+                "duplicate_database" => {
+                    let neutralized = arguments.get(3).is_some_and(|value| value.as_bool() == Some(true));
+                    told(databases::duplicate(shared, argument(1), argument(2), neutralized).map(|()| json!(true)))
+                }
+                _ => Ok(json!([["be", "Belgium"], ["fr", "France"]])),
+            }
         }
         other => Err(fault("builtins.KeyError", other)),
-    }
+    };
+    Some(answer)
 }
 
-/// Databases that Odoo would list: those of its own role, without templates.
+fn rename(shared: &Shared, old: &str, new: &str) -> Option<Result<Value, Value>> {
+    let rename_fault = {
+        let mut state = shared.state();
+        state.renames.push((old.to_owned(), new.to_owned()));
+        state.options.rename_faults.pop_front()
+    };
+    match rename_fault {
+        Some(RenameFault::Refused) => {
+            let message = format!("Couldn't rename database {old} to {new}: it is being accessed by other users");
+            return Some(Err(fault("builtins.RuntimeError", &message)));
+        }
+        Some(RenameFault::NotDone) => return None,
+        _ => {}
+    }
+    let answer = told(databases::rename(shared, old, new).map(|()| json!(true)));
+    (rename_fault != Some(RenameFault::AnswerLost)).then_some(answer)
+}
+
+fn told(result: std::io::Result<Value>) -> Result<Value, Value> {
+    result.map_err(|error| fault("builtins.RuntimeError", &error.to_string()))
+}
+
+/// Databases that Odoo would list: those that it was started with (`-d`), or those of its own role, without templates.
 pub(super) fn databases(shared: &Shared) -> Result<Vec<String>, String> {
+    if let Some(names) = shared.options().served {
+        return Ok(names);
+    }
     let sql = "SELECT datname FROM pg_database WHERE NOT datistemplate AND datallowconn \
                AND datdba = (SELECT usesysid FROM pg_user WHERE usename = current_user) ORDER BY datname";
     let rows = shared.clients.sql_as("odoo", "postgres", sql).map_err(|error| error.to_string())?;

@@ -3,3 +3,4 @@
 
 mod lifetime;
 mod protocol;
+mod restores;

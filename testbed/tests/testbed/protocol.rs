@@ -16,20 +16,25 @@ const DISABLED: &str = include_str!("../../fixtures/http/nl_backup.body");
 const INSECURE: &str = include_str!("../../fixtures/http/ins_mgr.body");
 const NOT_ALLOWED: &str = include_str!("../../fixtures/http/bk_get.body");
 const MISSING_FIELD: &str = include_str!("../../fixtures/http/bk_nopw.body");
-const FORM: &str = "application/x-www-form-urlencoded";
+pub const FORM: &str = "application/x-www-form-urlencoded";
 
-struct Answer {
-    head: String,
+pub struct Answer {
+    pub head: String,
     body: Vec<u8>,
 }
 
 impl Answer {
-    fn text(&self) -> String {
+    pub fn parse(bytes: &[u8]) -> Self {
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        Self { head: String::from_utf8_lossy(&bytes[..end]).into_owned(), body: bytes[end + 4..].to_vec() }
+    }
+
+    pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
-fn ask(odoo: &StandIn, method: &str, path: &str, content_type: &str, body: &str) -> Answer {
+pub fn ask(odoo: &StandIn, method: &str, path: &str, content_type: &str, body: &str) -> Answer {
     let mut stream = TcpStream::connect(odoo.url().trim_start_matches("http://")).unwrap();
     let length = body.len();
     let head = format!("{method} {path} HTTP/1.1\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n");
@@ -37,8 +42,7 @@ fn ask(odoo: &StandIn, method: &str, path: &str, content_type: &str, body: &str)
     stream.write_all(body.as_bytes()).unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
-    Answer { head: String::from_utf8_lossy(&answer[..end]).into_owned(), body: answer[end + 4..].to_vec() }
+    Answer::parse(&answer)
 }
 
 fn backup(odoo: &StandIn, password: &str, name: &str, format: &str) -> Answer {
@@ -46,7 +50,7 @@ fn backup(odoo: &StandIn, password: &str, name: &str, format: &str) -> Answer {
     ask(odoo, "POST", "/web/database/backup", FORM, &form)
 }
 
-fn rpc(odoo: &StandIn, method: &str, arguments: &str) -> serde_json::Value {
+pub fn rpc(odoo: &StandIn, method: &str, arguments: &str) -> serde_json::Value {
     let params = format!(r#"{{"service": "db", "method": "{method}", "args": {arguments}}}"#);
     let call = format!(r#"{{"jsonrpc": "2.0", "method": "call", "id": 7, "params": {params}}}"#);
     let answer = ask(odoo, "POST", "/jsonrpc", "application/json", &call);
@@ -54,7 +58,7 @@ fn rpc(odoo: &StandIn, method: &str, arguments: &str) -> serde_json::Value {
     serde_json::from_slice(&answer.body).unwrap()
 }
 
-fn start(options: Options) -> (tempfile::TempDir, StandIn) {
+pub fn start(options: Options) -> (tempfile::TempDir, StandIn) {
     let folder = tempfile::tempdir().unwrap();
     let odoo = StandIn::start(Cluster::shared(), folder.path(), options).unwrap();
     (folder, odoo)
