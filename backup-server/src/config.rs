@@ -41,6 +41,9 @@ pub struct Config {
     /// Folders with the programs of a PostgreSQL client, instead of looking in the usual places.
     #[arg(long = "pg-bin", env = "BACKUP_PG_BIN", value_delimiter = ',')]
     pub pg_bin: Vec<PathBuf>,
+    /// For tests of crashes: `point=file` makes that file when a restore passes the point, and waits until it is gone.
+    #[arg(long, hide = true)]
+    pub pause_at: Option<String>,
     /// Where "now" comes from.
     #[arg(skip)]
     pub clock: Clock,
@@ -58,6 +61,7 @@ impl Config {
             keep_free_mb: 200,
             grace_seconds: 10,
             pg_bin: Vec::new(),
+            pause_at: None,
             clock: Clock::default(),
         }
     }
@@ -84,6 +88,19 @@ impl Config {
     /// How long running jobs may go on when the server stops.
     pub const fn grace(&self) -> Duration {
         Duration::from_secs(self.grace_seconds)
+    }
+
+    /// Passes a named point of a restore.
+    pub(crate) async fn pass(&self, point: &str) {
+        let paused = self.pause_at.as_deref().and_then(|pause| pause.split_once('='));
+        let Some((_, file)) = paused.filter(|(at, _)| *at == point) else { return };
+        if let Err(error) = std::fs::write(file, point) {
+            tracing::error!(%error, "Could not pause at {point}");
+            return;
+        }
+        while Path::new(file).exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// The PostgreSQL client programs to use.
@@ -124,6 +141,11 @@ impl Layout {
         self.root.join("jobs")
     }
 
+    /// Journals of restores.
+    pub fn restores(&self) -> PathBuf {
+        self.root.join("restores")
+    }
+
     /// The bearer token that clients send.
     pub fn token(&self) -> PathBuf {
         self.root.join("token")
@@ -139,8 +161,8 @@ impl Layout {
         self.root.join("links.json")
     }
 
-    pub(crate) fn folders(&self) -> [PathBuf; 3] {
-        [self.root.clone(), self.staging(), self.jobs()]
+    pub(crate) fn folders(&self) -> [PathBuf; 4] {
+        [self.root.clone(), self.staging(), self.jobs(), self.restores()]
     }
 }
 

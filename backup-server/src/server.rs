@@ -13,6 +13,7 @@ use crate::{
     keys::{self, Token},
     links::Links,
     repositories::{Repositories, StorageError},
+    restores::Restores,
     router::{self, Refusal},
     sources::{AddressPolicy, InvalidRange, PgTools, SourceSettings, Sources, Staging},
 };
@@ -49,6 +50,7 @@ pub(crate) struct Parts {
     pub tools: PgTools,
     pub jobs: JobRunner,
     pub links: Links,
+    pub restores: Restores,
 }
 
 /// Why a backup server could not start.
@@ -85,13 +87,15 @@ impl BackupServer {
         let (sources, tools) = sources(&config, &layout)?;
         let repositories = Repositories::open(layout.root())?;
         sweep(&repositories).await?;
+        let restores = Restores::load(layout.restores(), &key).map_err(failed)?;
         let journal = Journal::new(layout.jobs());
         let records = journal.load().map_err(failed)?;
         let jobs = JobRunner::new(journal, records, config.jobs, config.clock.clone());
         jobs.settle(&repositories, HashMap::new()).await;
         jobs.trim().await;
         let started_at = config.clock.now();
-        let parts = Parts { config, layout, token, key, started_at, repositories, sources, tools, jobs, links };
+        let parts =
+            Parts { config, layout, token, key, started_at, repositories, sources, tools, jobs, links, restores };
         tracing::info!("Backup server ready after {:.1} s", began.elapsed().as_secs_f64());
         Ok(Self { app: App(Arc::new(parts)), token_is_new })
     }

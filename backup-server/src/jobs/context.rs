@@ -19,11 +19,19 @@ pub(crate) struct JobContext {
     pub(super) job: watch::Sender<Job>,
     pub(super) log: Arc<JobLog>,
     pub(super) clock: Clock,
+    /// Shown instead of the work's own phases.
+    pub(super) shown: Option<Phase>,
 }
 
 impl JobContext {
+    /// The same job for a part of its work that is shown as one phase, whatever phases the part has.
+    pub fn shown_as(&self, phase: Phase) -> Self {
+        Self { shown: Some(phase), ..self.clone() }
+    }
+
     /// Says what the work does now and how far it is.
     pub fn progress(&self, phase: Phase, progress: Progress) {
+        let phase = self.shown.unwrap_or(phase);
         self.job.send_if_modified(|job| {
             let changed = !job.state.is_final() && (job.phase, job.progress) != (phase, progress);
             if changed {

@@ -271,7 +271,8 @@ impl JobRunner {
         self.start_next();
     }
 
-    fn context(&self, id: JobId) -> Option<JobContext> {
+    /// The connection of work to its job.
+    pub fn context(&self, id: JobId) -> Option<JobContext> {
         let log = self.0.journal.open_log(id).unwrap_or_else(|error| {
             tracing::warn!(job.id = %id, %error, "Could not open the log of job {id}");
             JobLog::closed()
@@ -279,7 +280,7 @@ impl JobRunner {
         let table = self.table();
         let entry = table.entries.get(&id)?;
         let (cancel, job) = (entry.cancel.clone(), entry.job.clone());
-        Some(JobContext { id, cancel, job, log: Arc::new(log), clock: self.0.clock.clone() })
+        Some(JobContext { id, cancel, job, log: Arc::new(log), clock: self.0.clock.clone(), shown: None })
     }
 
     /// Brings a job to its final state, whatever it was, unless it is final already.

@@ -28,7 +28,7 @@ use super::{
 type Indexed = Repository<IndexedFullStatus>;
 
 /// Bytes of a piece on its way to the receiver.
-const PIECE: usize = 128 * 1024;
+pub(super) const PIECE: usize = 128 * 1024;
 /// Pieces that wait for the receiver.
 pub(super) const QUEUE: usize = 8;
 /// Quick, and not far from the best.
@@ -202,7 +202,7 @@ fn read<T>(found: RusticResult<T>) -> io::Result<T> {
 }
 
 /// Reads pieces. The library reads several in parallel, but would keep single ones in a cache of 32 MB.
-fn read_pieces(repo: &Indexed, pieces: &[DataId], to: &mut impl Write) -> io::Result<()> {
+pub(super) fn read_pieces(repo: &Indexed, pieces: &[DataId], to: &mut impl Write) -> io::Result<()> {
     if let [piece] = pieces {
         return to.write_all(&read(repo.cat_blob(BlobType::Data, piece.to_hex().as_str()))?);
     }

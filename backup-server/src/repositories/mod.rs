@@ -18,6 +18,7 @@ mod layout;
 mod ledger;
 mod lock;
 mod maintain;
+mod reader;
 mod seal;
 mod snapshots;
 #[cfg(test)]
@@ -50,6 +51,7 @@ pub use content::{
     attachment_sha1,
 };
 pub use errors::StorageError;
+pub use reader::{BackupReader, ByteStream};
 
 /// The repositories below one data folder: `repositories/<uuid>` and their keys in `keys/<uuid>`. Cheap to clone.
 #[derive(Clone)]
@@ -232,6 +234,19 @@ impl Repositories {
             drop(shared);
         });
         Ok(Export { bytes: Box::pin(ReceiverStream::new(from)), length, total, backup })
+    }
+
+    /// Opens a backup to read single files of it.
+    pub async fn open_backup(&self, repository: RepositoryId, backup: BackupId) -> Result<BackupReader, StorageError> {
+        let shared = Arc::clone(&self.inner.lock_of(repository).access).read_owned().await;
+        let inner = Arc::clone(&self.inner);
+        blocking(move || {
+            let repo = inner.home.open_repository(repository, &Arc::default())?;
+            let stored = snapshots::find(&repo, backup)?;
+            let repo = repo.to_indexed().during("read")?;
+            BackupReader::new(repo, &stored.snapshot, stored.backup, shared)
+        })
+        .await
     }
 
     /// How to read a repository with the stock `restic` program.

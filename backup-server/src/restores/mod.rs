@@ -1,3 +1,13 @@
-//! Restores: a backup becomes a database again, beside the present one, which is replaced only when all is verified.
+//! Restores: a backup becomes a database beside the live one, is compared with the backup, and only then takes its name.
+//!
+//! What was replaced is kept for the undo window. The journal is written before each step that could not be told from
+//! outside afterwards, so that a restart finishes or takes back whatever was under way.
 
+mod journal;
 pub mod replay;
+mod seal;
+mod targets;
+mod task;
+
+pub(crate) use journal::{Marks, Record, Restores, Step};
+pub(crate) use task::{Recovered, RestoreTask, Task};
