@@ -6,7 +6,7 @@ use leptos_router::hooks::use_params_map;
 use uuid::Uuid;
 
 use super::{
-    BackupServer, ServerId,
+    BackupServer, DEFAULT_UNDO_HOURS, LONGEST_UNDO_HOURS, ServerId,
     api::{DeleteServer, SaveServer, TestServer, get_server},
     list_page::space_view,
 };
@@ -19,7 +19,10 @@ use crate::{
     users::Role,
 };
 
-const FIELDS: &[&str] = &["name", "url", "token"];
+const FIELDS: &[&str] = &["name", "url", "token", "undo_hours"];
+
+const UNDO_HINT: &str =
+    "A replaced database is kept so long, with the space it takes; then an undo is over. 0 keeps none.";
 
 /// The page of a new or an existing backup server.
 #[component]
@@ -92,6 +95,7 @@ fn form_view(server: Option<BackupServer>) -> AnyView {
     let failure = failure_of(save);
     let id = server.as_ref().map(|server| server.id.0.to_string());
     let embedded = server.as_ref().is_some_and(|server| server.embedded);
+    let undo_hours = server.as_ref().map_or(DEFAULT_UNDO_HOURS, |server| server.undo_hours).to_string();
     let (name, url) = server.map(|server| (server.name, server.url)).unwrap_or_default();
     let token_hint = if id.is_some() {
         "Empty keeps the stored one."
@@ -122,6 +126,7 @@ fn form_view(server: Option<BackupServer>) -> AnyView {
                             <Field label="Address" name="input[url]" kind="url" value=url placeholder="https://backup-1.example.com" required=true failure />
                             <Field label="Token" name="input[token]" kind="password" hint=token_hint autocomplete="new-password" failure />
                         })}
+                        <Field label="Undo window of restores, hours" name="input[undo_hours]" kind="number" value=undo_hours min=0 max=LONGEST_UNDO_HOURS hint=UNDO_HINT required=true failure />
                     </div>
                     {test_view(test)}
                 </section>

@@ -1,4 +1,4 @@
-//! What can be done with a backup line: download, comment, pin, read its log, delete.
+//! What can be done with a backup line: download, restore, comment, pin, read its log, delete.
 
 use backup_api::BackupFormat;
 use leptos::{html, prelude::*};
@@ -13,6 +13,7 @@ use crate::{
     },
     error::{AppError, AppResult},
     operations::following::Live,
+    restores::wizard,
     subscriptions::dialogs::close_address,
     users::Role,
 };
@@ -101,7 +102,7 @@ fn comment_form(context: LineContext, line: LineId, text: String) -> AnyView {
     .into_any()
 }
 
-/// Download and the menu of everything else.
+/// Download, restore and the menu of everything else.
 #[component]
 pub fn LineMenu(
     /// What the rows share.
@@ -115,10 +116,13 @@ pub fn LineMenu(
     let download = format!("/lines/{id}/download");
     let usable = line.is_usable() && operator;
     let main = usable.then(|| {
-        let label = format!("Download {}", line.name);
+        let (label, restores) = (format!("Download {}", line.name), format!("Restore {}", line.name));
         view! {
             <a class="btn small" href=download.clone() rel="external" aria-label=label>
                 "Download"
+            </a>
+            <a class="btn small" href=context.opened(&wizard::parameters(&line)) data-noscroll aria-label=restores>
+                "Restore"
             </a>
         }
     });

@@ -18,6 +18,7 @@ use crate::{
         addresses::value, fetched, figures,
     },
     operations::following::Live,
+    restores::wizard::RestoreDialog,
     subscriptions::SubscriptionId,
     users::Role,
 };
@@ -61,7 +62,11 @@ pub fn Lines(
     view! {
         {move || {
             let (wizard, line) = wizard.get();
-            (wizard == "delete-backup").then(|| view! { <DeleteLineDialog line page /> })
+            match wizard.as_str() {
+                "delete-backup" => Some(view! { <DeleteLineDialog line page /> }.into_any()),
+                "restore" => Some(view! { <RestoreDialog line /> }.into_any()),
+                _ => None,
+            }
         }}
         <div class="toolbar">
             <Search

@@ -33,7 +33,20 @@ pub fn address(path: &str, pairs: &[(&str, &str)]) -> String {
 }
 
 /// What names the parts of a page that are open for a moment: dialogs, a row in change, the failure of a plain form.
-const PASSING: [&str; 5] = ["wizard", "line", "edit", "__path", "__err"];
+const PASSING: [&str; 11] = [
+    "wizard",
+    "line",
+    "edit",
+    "__path",
+    "__err",
+    // What the restore wizard asks for.
+    "options[neutralize]",
+    "options[safety_backup]",
+    "options[into]",
+    "copy",
+    "typed_name",
+    "checked",
+];
 
 /// The address of this page without anything that is open for a moment.
 pub fn settled(path: &str, query: &ParamsMap) -> String {

@@ -11,10 +11,13 @@ use super::{
     following::Live,
     progress::{StateBadge, Works, phase_text},
 };
-use crate::components::{
-    Column, Empty, Head, Icon, Moment, Pager, TableHead,
-    addresses::{address, page, value},
-    fetched, figures,
+use crate::{
+    components::{
+        Column, Empty, Head, Icon, Moment, Pager, TableHead,
+        addresses::{address, page, value},
+        fetched, figures,
+    },
+    restores::summary,
 };
 
 const FILTERS: [(OperationFilter, &str, &str); 3] = [
@@ -111,6 +114,10 @@ fn row_view(operation: Operation, as_of: DateTime<Utc>, named: bool) -> AnyView 
         (JobState::Failed | JobState::Interrupted, Some(failure)) => failure.message.clone(),
         _ => String::new(),
     };
+    let about = operation.restore.as_ref().map(|facts| {
+        let about = summary::line_text(operation.kind, facts);
+        view! { <span class="sub ink">{about}</span> }
+    });
     let duration = duration_text(&operation, as_of);
     let subscription = named.then(|| {
         let name = operation.subscription_name.clone();
@@ -128,6 +135,7 @@ fn row_view(operation: Operation, as_of: DateTime<Utc>, named: bool) -> AnyView 
         <tr role="row">
             <td role="cell" class="lead">
                 <a class="row-link" href=format!("/operations/{}", operation.id.0)>{operation.kind.label()}</a>
+                {about}
                 <span class="sub">{under}</span>
             </td>
             <td role="cell" class="aside">
@@ -164,9 +172,9 @@ pub fn duration_text(operation: &Operation, as_of: DateTime<Utc>) -> String {
 
 fn empty_view(named: bool) -> AnyView {
     let advice = if named {
-        "Backups show here while they run and after. Start one on a subscription's page."
+        "Backups and restores show here while they run and after. Start one on a subscription's page."
     } else {
-        "Backups of this subscription show here while they run and after, each with its log."
+        "Backups and restores of this subscription show here while they run and after, each with its log."
     };
     view! {
         <div class="card">

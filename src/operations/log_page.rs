@@ -1,9 +1,9 @@
 //! One operation: how it stands, why it failed, and its log.
 
-use backup_api::{LogLevel, LogLine};
+use backup_api::{JobState, LogLevel, LogLine};
 use chrono::{DateTime, Utc};
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
+use leptos_router::hooks::{use_params_map, use_query_map};
 use uuid::Uuid;
 
 use super::{
@@ -11,11 +11,12 @@ use super::{
     api::{get_operation, operation_log},
     following::Live,
     list_page::duration_text,
-    progress::{StateBadge, WorkLines},
+    progress::{StateBadge, WorkLines, doing, title},
 };
 use crate::{
-    components::{Head, Moment, Notice, Tone, fetched, moment::Style},
+    components::{Head, Moment, Notice, Tone, addresses::value, fetched, moment::Style},
     error::{AppError, AppResult},
+    restores::{steps_view, summary, undo_dialog},
     users::Role,
 };
 
@@ -41,7 +42,9 @@ pub fn OperationPage() -> impl IntoView {
         })
     });
     let shown = Resource::new(move || (id.get(), live.beat.get(), phase.get()), |(id, ..)| load(id.map(OperationId)));
-    fetched(shown, page_view)
+    let query = use_query_map();
+    let asks = Memo::new(move |_| query.with(|query| value(query, "wizard")) == "undo");
+    fetched(shown, move |shown, role| page_view(shown, role, asks))
 }
 
 async fn load(id: Option<OperationId>) -> AppResult<Shown> {
@@ -54,22 +57,28 @@ async fn load(id: Option<OperationId>) -> AppResult<Shown> {
     Ok((operation, log, as_of))
 }
 
-fn page_view((operation, log, as_of): Shown, role: Role) -> AnyView {
-    let title = format!("{} of {}", operation.kind.label(), operation.subscription_name);
+fn page_view((operation, log, as_of): Shown, role: Role, asks: Memo<bool>) -> AnyView {
+    let title = title(&operation);
+    let asked = operation.clone();
     let badge = view! { <StateBadge state=operation.state /> }.into_any();
     let failure = operation.failure.clone().map(|failure| {
-        let tone = if operation.state == backup_api::JobState::Cancelled { Tone::Plain } else { Tone::Bad };
+        let tone = if operation.state == JobState::Cancelled { Tone::Plain } else { Tone::Bad };
         view! {
             <Notice tone>
                 <p>{failure.message}</p>
             </Notice>
         }
     });
+    let outcome = summary::outcome_view(&operation, as_of, role);
+    let ended_steps = (operation.state.is_final() && operation.state != JobState::Succeeded)
+        .then(|| steps_view(&operation).map(|steps| view! { <div class="card padded">{steps}</div> }));
     let running = (!operation.state.is_final()).then(|| running_view(&operation, as_of, role));
     view! {
         <Head title back=("/operations", "Operations") beside=badge />
+        {move || (role >= Role::Operator && asks.get()).then(|| undo_dialog::dialog_view(&asked)).flatten()}
         <div class="stack">
-            {running} {failure} <div class="card padded">{facts_view(&operation, as_of)}</div>
+            {running} {failure} {ended_steps} {outcome}
+            <div class="card padded">{facts_view(&operation, as_of)}</div>
             <section class="stack tight" aria-labelledby="log-title">
                 <h2 id="log-title">"Log"</h2>
                 {log_view(log, as_of)}
@@ -88,9 +97,11 @@ fn running_view(operation: &Operation, as_of: DateTime<Utc>, role: Role) -> impl
             None => Some(first.clone()),
         })
     });
+    let steps = move || followed.with(|operation| operation.as_ref().and_then(steps_view));
     view! {
         <section class="card work-card" aria-label="Progress">
-            <WorkLines operation=followed as_of=Some(as_of) title="Backing up".to_owned() id role log=false />
+            <WorkLines operation=followed as_of=Some(as_of) title=doing(operation.kind).to_owned() id role log=false />
+            {steps}
         </section>
     }
 }
@@ -105,10 +116,12 @@ fn facts_view(operation: &Operation, as_of: DateTime<Utc>) -> impl IntoView + us
         Some(at) => view! { <Moment at as_of style=Style::Full /> }.into_any(),
         None => "–".into_any(),
     };
+    let restore = operation.restore.as_ref().map(|facts| summary::facts_rows(operation.kind, facts, as_of));
     view! {
         <dl class="facts">
             <dt>"Subscription"</dt>
             <dd>{subscription}</dd>
+            {restore}
             <dt>"Backup server"</dt>
             <dd>{operation.server.clone()}</dd>
             <dt>"Asked by"</dt>

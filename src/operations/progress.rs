@@ -4,7 +4,7 @@ use backup_api::JobState;
 use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 
-use super::{Operation, OperationId, api::CancelOperation, following::Live};
+use super::{Operation, OperationId, OperationKind, api::CancelOperation, following::Live};
 use crate::{
     components::{ActionFailure, Badge, Bar, Session, Toast, Tone, badge::job_state, figures},
     subscriptions::SubscriptionId,
@@ -48,13 +48,15 @@ fn work_card(
     named: bool,
 ) -> AnyView {
     let operation = Memo::new(move |_| works.with(|works| works.iter().find(|work| work.id == id).cloned()));
-    let name = operation.with_untracked(|operation| {
-        operation.as_ref().map(|operation| operation.subscription_name.clone()).unwrap_or_default()
+    let (kind, name) = operation.with_untracked(|operation| {
+        operation.as_ref().map(|operation| (operation.kind, operation.subscription_name.clone())).unzip()
     });
-    let name = if named { format!(" of {name}") } else { String::new() };
+    let (kind, name) = (kind.unwrap_or(OperationKind::Backup), name.filter(|_| named).unwrap_or_default());
+    let (of, title) =
+        if named { (format!(" of {name}"), format!("{} {name}", doing(kind))) } else { (name, doing(kind).to_owned()) };
     view! {
-        <section class="card work-card" aria-label=format!("Backup{name} under way")>
-            <WorkLines operation as_of title=format!("Backing up{}", name.replacen(" of ", " ", 1)) id role log=true />
+        <section class="card work-card" aria-label=format!("{}{of} under way", kind.label())>
+            <WorkLines operation as_of title id role log=true />
         </section>
     }
     .into_any()
@@ -114,6 +116,25 @@ pub fn WorkLines(
     }
 }
 
+/// What an operation of this kind does, in a word or two.
+pub const fn doing(kind: OperationKind) -> &'static str {
+    match kind {
+        OperationKind::Backup => "Backing up",
+        OperationKind::Restore => "Restoring",
+        OperationKind::Undo => "Undoing a restore",
+        OperationKind::Verify => "Verifying",
+    }
+}
+
+/// What an operation is: `Backup of Acme Trading`.
+pub fn title(operation: &Operation) -> String {
+    let what = match operation.kind {
+        OperationKind::Undo => "Undo of a restore",
+        kind => kind.label(),
+    };
+    format!("{what} of {}", operation.subscription_name)
+}
+
 /// Percent of the phase, where its size is known.
 fn percent_done(operation: &Operation) -> Option<u64> {
     operation.progress.total_bytes.map(|total| figures::percent(operation.progress.done_bytes, total))
@@ -151,15 +172,18 @@ pub fn figures_text(operation: &Operation, now: Option<DateTime<Utc>>) -> String
 
 /// What is told when an operation ends.
 pub fn end_toast(operation: &Operation) -> Toast {
-    let name = &operation.subscription_name;
-    let (tone, title) = match operation.state {
-        JobState::Succeeded => (Tone::Ok, format!("Backup of {name} is complete")),
-        JobState::Cancelled => (Tone::Plain, format!("Backup of {name} was cancelled")),
-        JobState::Interrupted => (Tone::Bad, format!("Backup of {name} was interrupted")),
-        _ => (Tone::Bad, format!("Backup of {name} failed")),
+    let (tone, end) = match operation.state {
+        JobState::Succeeded => (Tone::Ok, "is complete"),
+        JobState::Cancelled => (Tone::Plain, "was cancelled"),
+        JobState::Interrupted => (Tone::Bad, "was interrupted"),
+        _ => (Tone::Bad, "failed"),
     };
     let text = operation.failure.as_ref().map(|failure| failure.message.clone()).unwrap_or_default();
-    let text = if operation.state == JobState::Cancelled { "Nothing was kept.".to_owned() } else { text };
+    let text = match (operation.state, operation.kind) {
+        (JobState::Cancelled, OperationKind::Backup) => "Nothing was kept.".to_owned(),
+        _ => text,
+    };
+    let title = format!("{} {end}", title(operation));
     Toast { tone, title, text, link: Some((format!("/operations/{}", operation.id.0), "Read the log")) }
 }
 

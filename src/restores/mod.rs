@@ -11,6 +11,15 @@ use crate::{
 };
 
 pub mod api;
+mod asked;
+mod checks;
+mod steps;
+pub mod summary;
+pub mod undo_dialog;
+pub mod wizard;
+mod wizard_words;
+
+pub use steps::steps_view;
 
 /// The first Odoo that can be neutralized.
 const FIRST_NEUTRALIZED: u32 = 16;

@@ -22,6 +22,7 @@ use crate::{
     operations::{
         actions_page::SubscriptionActions, following::Live, list_page::SubscriptionOperations, progress::Works,
     },
+    restores::undo_dialog::UndoOffer,
     users::Role,
 };
 
@@ -110,6 +111,7 @@ fn page_of(id: SubscriptionId) -> AnyView {
         <Transition>
             {move || (!missing()).then(|| view! {
                 <Works subscription=Some(id) />
+                <UndoOffer subscription=id />
                 <Tabs id tab />
                 {content}
             })}
