@@ -30,6 +30,8 @@ pub struct Server {
     pub url: Url,
     /// Whether it runs in this process.
     pub embedded: bool,
+    /// For how many hours its restores keep the replaced database.
+    pub undo_hours: u32,
     /// Talks to it.
     pub client: Client,
 }
@@ -75,7 +77,7 @@ pub async fn server(panel: &Panel, id: ServerId) -> AppResult<Server> {
         (parse_url(&stored.url)?, stored.token)
     };
     let client = panel.clients.client(id, &url, &token)?;
-    Ok(Server { id, name: stored.name, url, embedded: stored.embedded, client })
+    Ok(Server { id, name: stored.name, url, embedded: stored.embedded, undo_hours: stored.undo_hours, client })
 }
 
 /// The embedded server.

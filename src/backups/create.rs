@@ -1,15 +1,15 @@
 //! Create Backup: writes down what is asked for, then hands it to the backup server.
 
-use backup_api::{BackupFormat, BackupId, JobState, Phase, Progress};
+use backup_api::{BackupFormat, BackupId};
 
 use super::Trigger;
 use crate::{
     backup_servers,
     error::{AppError, AppResult},
     operations::{
-        Operation, OperationId, OperationKind,
+        OperationId, OperationKind,
         actions::{self, Entry},
-        follow,
+        follow, queue,
         store::{self, Stored},
     },
     server::Panel,
@@ -33,27 +33,9 @@ pub async fn create(
     let (server, repository) = subscription.destination().ok_or_else(|| {
         AppError::Conflict("No backup server is set. Choose one in the subscription's form first.".to_owned())
     })?;
-    if let Some(unfinished) = store::unfinished_of(&mut tx, id).await? {
-        return Err(under_way(&unfinished.operation));
-    }
+    queue::one_at_a_time(panel, &mut tx, id).await?;
     let server_name = backup_servers::store::name_of(&mut tx, server).await?;
-    let operation = Operation {
-        id: OperationId(panel.id()),
-        kind: OperationKind::Backup,
-        subscription: Some(id),
-        subscription_name: subscription.name.clone(),
-        server: server_name,
-        asked_by: user.name.clone(),
-        state: JobState::Queued,
-        phase: Phase::Waiting,
-        progress: Progress::default(),
-        bytes_per_second: None,
-        created_at: panel.clock.now(),
-        started_at: None,
-        finished_at: None,
-        failure: None,
-        restore: None,
-    };
+    let operation = queue::operation(panel, user, OperationKind::Backup, &subscription, server_name);
     let new = Stored {
         operation,
         server: Some(server),
@@ -66,6 +48,7 @@ pub async fn create(
         asked_by_id: Some(user.id),
         accepted: false,
         cancel_asked: false,
+        restore: None,
     };
     store::insert(&mut tx, &new).await?;
     let what = format!("Started a backup of {} as {}", new.database, format.as_str());
@@ -83,14 +66,4 @@ pub fn checked_comment(comment: &str) -> AppResult<String> {
         return Err(AppError::field("comment", "A comment has at most 1,000 characters."));
     }
     Ok(comment.to_owned())
-}
-
-fn under_way(operation: &Operation) -> AppError {
-    AppError::Conflict(format!(
-        "A backup of “{}” is under way already: {} asked for it on {} UTC. Wait until it has ended, or cancel it under \
-         Operations.",
-        operation.subscription_name,
-        operation.asked_by,
-        operation.created_at.format("%Y-%m-%d at %H:%M")
-    ))
 }

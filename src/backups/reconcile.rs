@@ -17,7 +17,10 @@ use super::{
 use crate::{
     backup_servers::{ServerId, clients},
     error::AppResult,
-    operations::actions::{self, Entry},
+    operations::{
+        OperationId,
+        actions::{self, Entry},
+    },
     server::{
         Panel,
         db::{Tx, millis, number, query},
@@ -160,7 +163,8 @@ async fn apply(
     }
     let known: BTreeSet<BackupId> = known.iter().map(|line| BackupId(line.remote_id)).collect();
     for backup in backups.iter().filter(|backup| !known.contains(&backup.id) && !pending.contains(&backup.id)) {
-        store::insert(panel, &mut tx, &NewLine::good(id, place.0, backup, Trigger::Found)).await?;
+        let line = found(&mut tx, id, place.0, backup).await?;
+        store::insert(panel, &mut tx, &line).await?;
         changes.found += 1;
     }
     let told = changes.in_words();
@@ -173,6 +177,22 @@ async fn apply(
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// A backup that the panel has no line of. A restore whose end it missed made its safety backup all the same.
+async fn found(tx: &mut Tx, id: SubscriptionId, server: ServerId, backup: &Backup) -> AppResult<NewLine> {
+    let made_by: Option<(Uuid, String)> = query!(
+        tx,
+        fetch_optional,
+        "SELECT id, comment FROM operations WHERE subscription_id = $1 AND backup_id = $2 AND kind = 'restore'",
+        id.0,
+        backup.id.0
+    )?;
+    let Some((operation, comment)) = made_by else { return Ok(NewLine::good(id, server, backup, Trigger::Found)) };
+    let mut line = NewLine::good(id, server, backup, Trigger::Safety);
+    line.comment = comment;
+    line.operation = Some(OperationId(operation));
+    Ok(line)
 }
 
 async fn compare(

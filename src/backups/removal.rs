@@ -15,6 +15,7 @@ use crate::{
         self,
         actions::{self, Entry},
     },
+    restores,
     server::Panel,
     subscriptions::{
         self, SubscriptionId,
@@ -29,6 +30,13 @@ pub async fn of_line(panel: &Panel, user: &User, id: LineId) -> AppResult<()> {
     let line = &found.line;
     if line.pinned {
         return Err(AppError::Conflict(format!("{} is pinned. Unpin it first, then delete it.", line.name)));
+    }
+    let mut tx = panel.db.begin().await?;
+    let restored = restores::store::is_being_restored(&mut tx, id).await?;
+    drop(tx);
+    if restored {
+        let message = format!("{} is being restored. Wait until that has ended, then delete it.", line.name);
+        return Err(AppError::Conflict(message));
     }
     if line.is_usable() {
         let server = clients::server(panel, found.server).await?;
@@ -77,12 +85,7 @@ pub async fn of_subscription(
         (_, false) => format!("Deleted the subscription and kept its {backups} backup(s) on their servers"),
     };
     let mut tx = panel.db.begin().await?;
-    if operations::store::unfinished_of(&mut tx, id).await?.is_some() {
-        return Err(AppError::Conflict(
-            "A backup of this subscription is under way. Cancel it under Operations, or wait until it has ended."
-                .to_owned(),
-        ));
-    }
+    operations::queue::one_at_a_time(panel, &mut tx, id).await?;
     if backups > 0 && !delete_backups {
         keep(panel, &mut tx, &row, &places).await?;
     }

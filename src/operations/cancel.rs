@@ -19,7 +19,7 @@ pub async fn ask(panel: &Panel, user: &User, id: OperationId) -> AppResult<()> {
     }
     let mut tx = panel.db.begin().await?;
     if store::ask_to_cancel(&mut tx, id).await? {
-        let what = format!("Asked to cancel the backup of {}", stored.database);
+        let what = format!("Asked to cancel {}", stored.in_words());
         let mut entry = Entry::by(user, what).started();
         if let Some(subscription) = stored.operation.subscription {
             entry = entry.about(subscription, &stored.operation.subscription_name);

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use backup_api::{ClientError, ErrorCode, Failure, FailureCode, Job, JobState, LogLevel, LogLine, StartBackup};
+use backup_api::{ClientError, ErrorCode, Failure, FailureCode, Job, JobState, LogLevel, LogLine};
+use chrono::TimeDelta;
 use futures::StreamExt;
 
 use super::{
-    OperationId,
+    OperationId, OperationKind,
+    orders::Order,
     outcome::{self, End},
     rate::Rate,
     store::{self, Stored},
@@ -15,11 +17,14 @@ use crate::{
     backup_servers::clients::{self, Server},
     error::{AppError, AppResult},
     server::Panel,
-    subscriptions,
 };
 
+const UNKNOWN_THERE: &str =
+    "The backup server does not know this work any more: it was started anew or set up anew meanwhile.";
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+/// A restore that could not be handed over for this long is not begun any more: who asked for it may have gone on.
+const LATEST_RESTORE: TimeDelta = TimeDelta::minutes(15);
 /// Without an event for this long the server is asked: a dead connection looks like a quiet one.
 const QUIET: Duration = Duration::from_secs(30);
 
@@ -95,11 +100,11 @@ impl Follower<'_> {
     async fn attempt(&mut self, id: OperationId) -> Result<End, Trouble> {
         let mut stored = store::find(self.panel, id).await?;
         self.panel.live.refresh(&mut stored.operation);
-        if stored.cancel_asked && !stored.accepted && !self.maybe_sent {
-            return Err(Trouble::Over(End::cancelled_before_start()));
+        if let (false, Some(end)) = (stored.accepted || self.maybe_sent, self.withdrawn(&stored)) {
+            return Err(Trouble::Over(end));
         }
         let Some(server) = stored.server else {
-            return Err(Trouble::Over(End::lost("Its backup server was deleted from the panel.")));
+            return Err(Trouble::Over(End::lost(&stored, "Its backup server was deleted from the panel.")));
         };
         let server = clients::server(self.panel, server).await?;
         if !stored.accepted {
@@ -108,18 +113,28 @@ impl Follower<'_> {
         self.watch(stored, &server).await
     }
 
+    /// Why an operation is not handed over any more.
+    fn withdrawn(&self, stored: &Stored) -> Option<End> {
+        if stored.cancel_asked {
+            return Some(End::cancelled_before_start());
+        }
+        let replaces = matches!(stored.operation.kind, OperationKind::Restore | OperationKind::Undo);
+        let late = self.panel.clock.now() - stored.operation.created_at >= LATEST_RESTORE;
+        (replaces && late).then(|| End::too_late(stored))
+    }
+
     /// Gives the job to the server; giving it twice starts it once.
     async fn hand_over(&mut self, stored: &mut Stored, server: &Server) -> Result<(), Trouble> {
         let id = stored.operation.id;
-        if stored.cancel_asked {
+        if let Some(end) = self.withdrawn(stored) {
             return match server.client.job(backup_api::JobId(id.0)).await {
                 Ok(_) => Ok(store::accept(self.panel, id).await?),
-                Err(error) if is_unknown(&error) => Err(Trouble::Over(End::cancelled_before_start())),
+                Err(error) if is_unknown(&error) => Err(Trouble::Over(end)),
                 Err(error) => Err(Trouble::Again(server.fault(&error).to_string())),
             };
         }
-        let start = start_of(self.panel, stored).await?;
-        match server.client.start_backup(stored.repository, &start).await {
+        let order = order_of(self.panel, stored).await?;
+        match order.give(&server.client).await {
             Ok(job) => {
                 store::accept(self.panel, id).await?;
                 self.observe(stored, &job).await?;
@@ -146,18 +161,17 @@ impl Follower<'_> {
     async fn watch(&mut self, mut stored: Stored, server: &Server) -> Result<End, Trouble> {
         let (id, job) = (stored.operation.id, backup_api::JobId(stored.operation.id.0));
         let wake = self.panel.live.waker(id);
+        let lost = End::lost(&stored, UNKNOWN_THERE);
         let trouble = |error: ClientError| {
             if is_unknown(&error) {
-                return Trouble::Over(End::lost(
-                    "The backup server does not know this work any more: it was started anew or set up anew meanwhile.",
-                ));
+                return Trouble::Over(lost.clone());
             }
             Trouble::Again(server.fault(&error).to_string())
         };
         if stored.cancel_asked {
-            server.client.cancel_job(job).await.map_err(trouble)?;
+            server.client.cancel_job(job).await.map_err(&trouble)?;
         }
-        let mut events = Box::pin(server.client.job_events(job).await.map_err(trouble)?);
+        let mut events = Box::pin(server.client.job_events(job).await.map_err(&trouble)?);
         self.recovered(id).await;
         loop {
             let (seen, ended) = tokio::select! {
@@ -169,7 +183,7 @@ impl Follower<'_> {
                 () = tokio::time::sleep(QUIET) => (server.client.job(job).await, false),
                 () = wake.notified() => (server.client.cancel_job(job).await, false),
             };
-            let seen = seen.map_err(trouble)?;
+            let seen = seen.map_err(&trouble)?;
             if seen.state.is_final() {
                 return Ok(End::Told {
                     job: Box::new(seen),
@@ -232,25 +246,13 @@ impl Follower<'_> {
     }
 }
 
-async fn start_of(panel: &Panel, stored: &Stored) -> Result<StartBackup, Trouble> {
-    let over = |error: AppError| match error {
+async fn order_of(panel: &Panel, stored: &Stored) -> Result<Order, Trouble> {
+    Order::of(panel, stored).await.map_err(|error| match error {
         AppError::Internal => Trouble::Again(error.to_string()),
         error => Trouble::Over(End::Failed {
             state: JobState::Failed,
             failure: Failure { code: FailureCode::Source, message: error.to_string() },
         }),
-    };
-    let gone = || over(AppError::not_found(subscriptions::store::THIS));
-    let id = stored.operation.subscription.ok_or_else(gone)?;
-    let row = subscriptions::store::find(panel, id).await.map_err(over)?;
-    let database = backup_api::DatabaseName::parse(&stored.database)
-        .map_err(|error| over(AppError::field("database", error.to_string())))?;
-    Ok(StartBackup {
-        job: backup_api::JobId(stored.operation.id.0),
-        backup: stored.backup,
-        source: row.connection.source(panel, row.id, database).map_err(over)?,
-        format: stored.format,
-        comment: stored.comment.clone(),
     })
 }
 

@@ -25,8 +25,12 @@ pub mod live;
 pub mod log;
 pub mod log_page;
 #[cfg(feature = "ssr")]
+pub mod orders;
+#[cfg(feature = "ssr")]
 pub mod outcome;
 pub mod progress;
+#[cfg(feature = "ssr")]
+pub mod queue;
 #[cfg(feature = "ssr")]
 mod rate;
 #[cfg(feature = "ssr")]

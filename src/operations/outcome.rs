@@ -1,21 +1,22 @@
 //! The end of an operation: its row, the backup line, the figures and the action log change together or not at all.
 
-use backup_api::{Backup, Failure, FailureCode, Job, JobState, LogLevel, LogLine};
+use backup_api::{Backup, Failure, FailureCode, Job, JobState, LogLevel, LogLine, Restored};
 
 use super::{
-    Operation, OperationId,
+    Operation, OperationId, OperationKind,
     actions::{self, Entry},
     store::{self, Stored},
 };
 use crate::{
     backups::store::{self as lines, NewLine},
     error::AppResult,
+    restores::outcome as ending,
     server::{Panel, db::Tx},
     subscriptions,
 };
 
 /// How an operation ended.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum End {
     /// The server said so.
     Told {
@@ -35,9 +36,25 @@ pub enum End {
 
 impl End {
     /// The server does not know it any more.
-    pub fn lost(why: &str) -> Self {
-        let message = format!("{why} Nothing was kept of it; start the backup again.");
-        Self::Failed { state: JobState::Interrupted, failure: Failure { code: FailureCode::Interrupted, message } }
+    pub fn lost(stored: &Stored, why: &str) -> Self {
+        let operation = &stored.operation;
+        let then = match (operation.kind, &operation.restore) {
+            (kind @ (OperationKind::Restore | OperationKind::Undo), Some(facts)) => ending::lost(kind, facts),
+            (OperationKind::Verify, _) => "Start the verification again.".to_owned(),
+            _ => "Nothing was kept of it; start the backup again.".to_owned(),
+        };
+        let failure = Failure { code: FailureCode::Interrupted, message: format!("{why} {then}") };
+        Self::Failed { state: JobState::Interrupted, failure }
+    }
+
+    /// Too old to be begun by surprise.
+    pub fn too_late(stored: &Stored) -> Self {
+        let message = format!(
+            "The backup server “{}” did not answer for 15 minutes, so that this was not begun: nothing should be \
+             replaced by surprise later. Start it again when the server answers.",
+            stored.operation.server
+        );
+        Self::Failed { state: JobState::Failed, failure: Failure { code: FailureCode::Internal, message } }
     }
 
     /// Stopped before the server had heard of it.
@@ -55,7 +72,7 @@ pub async fn settle(panel: &Panel, id: OperationId, end: End) -> AppResult<()> {
     }
     panel.live.refresh(&mut stored.operation);
     let now = panel.clock.now();
-    let (backup, log) = apply(&mut stored, end);
+    let (made, log) = apply(&mut stored, end);
     stored.operation.finished_at.get_or_insert(now);
     stored.operation.bytes_per_second = None;
     let mut tx = panel.db.begin().await?;
@@ -65,55 +82,86 @@ pub async fn settle(panel: &Panel, id: OperationId, end: End) -> AppResult<()> {
     let own = last_line(&stored.operation, &log, now);
     store::log(&mut tx, id, &log).await?;
     store::log(&mut tx, id, own.as_slice()).await?;
-    write_line(panel, &mut tx, &stored, backup.as_ref()).await?;
-    write_action(panel, &mut tx, &stored, backup.as_ref()).await?;
+    write_line(panel, &mut tx, &stored, made.backup.as_ref()).await?;
+    match stored.operation.kind {
+        OperationKind::Restore => {
+            ending::write_restore(&mut tx, &stored, made.backup.as_ref(), made.restored.as_ref()).await?;
+        }
+        OperationKind::Undo => ending::write_undo(panel, &mut tx, &stored).await?,
+        OperationKind::Backup | OperationKind::Verify => {}
+    }
+    write_action(panel, &mut tx, &stored, &made).await?;
     tx.commit().await?;
     let state = stored.operation.state.as_str();
     tracing::info!(operation.id = %id.0, "Operation {} ended: {state}", id.0);
-    panel.live.publish(&stored.operation);
+    // Read again: whether a restore can be undone follows from what is stored.
+    let ended = store::find(panel, id).await.map_or(stored.operation, |stored| stored.operation);
+    panel.live.publish(&ended);
     Ok(())
 }
 
-/// Changes the operation; gives the backup that was made, if one was, and the server's log.
-fn apply(stored: &mut Stored, end: End) -> (Option<Backup>, Vec<LogLine>) {
-    let expected = (stored.backup, stored.repository);
-    let operation = &mut stored.operation;
+/// What came of an operation.
+#[derive(Debug, Default)]
+struct Made {
+    /// The backup; of a restore the safety backup, also of one that failed.
+    backup: Option<Backup>,
+    /// What a restore did.
+    restored: Option<Restored>,
+}
+
+/// Changes the operation; gives what came of it, and the server's log.
+fn apply(stored: &mut Stored, end: End) -> (Made, Vec<LogLine>) {
     let (job, log) = match end {
-        End::Told { job, log } => (job, log),
+        End::Told { job, log } => (*job, log),
         End::Failed { state, failure } => {
-            operation.state = state;
-            operation.failure = Some(failure);
-            return (None, Vec::new());
+            stored.operation.state = state;
+            stored.operation.failure = Some(failure);
+            return (Made::default(), Vec::new());
         }
     };
+    let operation = &mut stored.operation;
     operation.state = job.state;
     operation.phase = job.phase;
     operation.progress = job.progress;
     operation.started_at = job.started_at.or(operation.started_at);
     operation.finished_at = job.finished_at;
     operation.failure = job.failure;
+    let expected = (stored.backup, stored.repository);
     let backup = job.backup.filter(|backup| (backup.id, backup.repository) == expected && backup.size_bytes > 0);
-    match (operation.state, backup) {
-        (JobState::Succeeded, Some(backup)) => (Some(backup), log),
-        (JobState::Succeeded, None) => {
-            // Success that names no backup of ours is none.
-            operation.state = JobState::Failed;
-            operation.failure = Some(Failure {
-                code: FailureCode::Internal,
-                message:
-                    "The backup server said that it was done, but named no such backup. Look at its log, and make \
-                          sure that panel and server are of the same version."
-                        .to_owned(),
-            });
-            (None, log)
+    let succeeded = stored.operation.state == JobState::Succeeded;
+    let restored = if succeeded { ending::matching(stored, job.restored) } else { None };
+    let mut made = Made { backup, restored };
+    if succeeded {
+        if let Some(missing) = unproven(stored, &made) {
+            stored.operation.state = JobState::Failed;
+            stored.operation.failure = Some(Failure { code: FailureCode::Internal, message: missing.to_owned() });
         }
-        _ => {
-            operation.failure.get_or_insert_with(|| Failure {
-                code: FailureCode::Internal,
-                message: "The backup server gave no reason. Look at its log.".to_owned(),
-            });
-            (None, log)
-        }
+    } else {
+        stored.operation.failure.get_or_insert_with(|| Failure {
+            code: FailureCode::Internal,
+            message: "The backup server gave no reason. Look at its log.".to_owned(),
+        });
+    }
+    let failed = stored.operation.state != JobState::Succeeded;
+    if failed && stored.operation.kind == OperationKind::Backup {
+        made.backup = None;
+    }
+    (made, log)
+}
+
+/// Success that names nothing of what was asked for is none.
+fn unproven(stored: &Stored, made: &Made) -> Option<&'static str> {
+    match stored.operation.kind {
+        OperationKind::Backup if made.backup.is_none() => Some(
+            "The backup server said that it was done, but named no such backup. Look at its log, and make sure that \
+             panel and server are of the same version.",
+        ),
+        OperationKind::Restore if made.restored.is_none() => Some(
+            "The backup server said that it was done, but not that it restored what was asked for. Look at the \
+             database and at the backup server's log before you go on, and make sure that panel and server are of the \
+             same version.",
+        ),
+        _ => None,
     }
 }
 
@@ -129,10 +177,11 @@ fn last_line(operation: &Operation, log: &[LogLine], now: chrono::DateTime<chron
 
 async fn write_line(panel: &Panel, tx: &mut Tx, stored: &Stored, backup: Option<&Backup>) -> AppResult<()> {
     let (Some(subscription), Some(server)) = (stored.operation.subscription, stored.server) else { return Ok(()) };
+    let is_backup = stored.operation.kind == OperationKind::Backup;
     let mut line = match backup {
         Some(backup) => NewLine::good(subscription, server, backup, stored.trigger),
-        // Nothing was kept and nothing went wrong.
-        None if stored.operation.state == JobState::Cancelled => return Ok(()),
+        // Nothing was kept and nothing went wrong with a backup.
+        None if !is_backup || stored.operation.state == JobState::Cancelled => return Ok(()),
         None => NewLine::failed(subscription, server, stored),
     };
     line.comment.clone_from(&stored.comment);
@@ -144,18 +193,23 @@ async fn write_line(panel: &Panel, tx: &mut Tx, stored: &Stored, backup: Option<
     lines::recount(tx, subscription).await
 }
 
-async fn write_action(panel: &Panel, tx: &mut Tx, stored: &Stored, backup: Option<&Backup>) -> AppResult<()> {
+async fn write_action(panel: &Panel, tx: &mut Tx, stored: &Stored, made: &Made) -> AppResult<()> {
     let operation = &stored.operation;
-    let what = match (operation.state, backup) {
-        (_, Some(backup)) => format!("Created the backup {}", backup.file_name),
-        (JobState::Cancelled, None) => format!("Cancelled the backup of {}", stored.database),
-        (_, None) => {
-            let reason = operation.failure.as_ref().map_or("no reason given", |failure| failure.message.as_str());
-            format!("The backup of {} did not succeed: {reason}", stored.database)
+    let reason = operation.failure.as_ref().map_or("no reason given", |failure| failure.message.as_str());
+    let what = match (operation.kind, operation.state, &made.backup) {
+        (OperationKind::Restore | OperationKind::Undo, ..) => {
+            ending::told(stored, made.backup.as_ref(), made.restored.as_ref())
+        }
+        (OperationKind::Backup, _, Some(backup)) => format!("Created the backup {}", backup.file_name),
+        (_, JobState::Cancelled, _) => format!("Cancelled {}", stored.in_words()),
+        (OperationKind::Backup, ..) => format!("The backup of {} did not succeed: {reason}", stored.database),
+        (OperationKind::Verify, JobState::Succeeded, _) => format!("Verified the backups of {}", stored.database),
+        (OperationKind::Verify, ..) => {
+            format!("The verification of the backups of {} did not succeed: {reason}", stored.database)
         }
     };
     let mut entry = Entry::by_name(&operation.asked_by, stored.asked_by_id, what);
-    if backup.is_none() && operation.state != JobState::Cancelled {
+    if !matches!(operation.state, JobState::Succeeded | JobState::Cancelled) {
         entry = entry.failed();
     }
     if let Some(subscription) = operation.subscription {

@@ -1,6 +1,7 @@
 //! SQL of operations and their logs.
 
 use backup_api::{BackupFormat, BackupId, Failure, JobState, LogLine, Phase, Progress, RepositoryId};
+use chrono::{DateTime, Utc};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
@@ -9,6 +10,10 @@ use crate::{
     backup_servers::ServerId,
     backups::Trigger,
     error::{AppError, AppResult},
+    restores::{
+        RestoreFacts,
+        store::{Columns, Kept, restore_columns, restore_joins},
+    },
     server::{
         Panel,
         db::{Tx, millis, moment, number, query, stored},
@@ -41,6 +46,21 @@ pub struct Stored {
     pub accepted: bool,
     /// Somebody asked for it to stop.
     pub cancel_asked: bool,
+    /// What is kept of the restore that it is about.
+    pub restore: Option<Kept>,
+}
+
+impl Stored {
+    /// What it does, for a sentence: `the backup of acme`.
+    pub fn in_words(&self) -> String {
+        let restore = self.operation.restore.as_ref().map(RestoreFacts::what_into_what).unwrap_or_default();
+        match self.operation.kind {
+            OperationKind::Backup => format!("the backup of {}", self.database),
+            OperationKind::Restore => format!("the restore of {restore}"),
+            OperationKind::Undo => format!("undoing the restore of {restore}"),
+            OperationKind::Verify => format!("the verification of the backups of {}", self.database),
+        }
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -70,47 +90,54 @@ struct Row {
     finished_at: Option<i64>,
     failure_code: Option<String>,
     failure_message: Option<String>,
+    #[sqlx(flatten)]
+    restore: Columns,
 }
 
 macro_rules! columns {
     () => {
-        "SELECT id, kind, subscription_id, subscription_name, server_id, server_name, repository_id, backup_id,
-            database_name, format, comment, trigger_kind, asked_by, asked_by_id, accepted, cancel_asked, state, phase,
-            done_bytes, total_bytes, created_at, started_at, finished_at, failure_code, failure_message
-         FROM operations "
+        concat!(
+            "SELECT o.id, o.kind, o.subscription_id, o.subscription_name, o.server_id, o.server_name, o.repository_id,
+                o.backup_id, o.database_name, o.format, o.comment, o.trigger_kind, o.asked_by, o.asked_by_id,
+                o.accepted, o.cancel_asked, o.state, o.phase, o.done_bytes, o.total_bytes, o.created_at, o.started_at,
+                o.finished_at, o.failure_code, o.failure_message, ",
+            restore_columns!(),
+            "FROM operations o ",
+            restore_joins!()
+        )
     };
 }
 
 macro_rules! shown {
     () => {
-        "WHERE ($1 IS NULL OR subscription_id = $1)
-           AND ($2 = 'all' OR ($2 = 'unfinished' AND finished_at IS NULL)
-                OR ($2 = 'failed' AND state IN ('failed', 'interrupted')))"
+        "WHERE ($1 IS NULL OR o.subscription_id = $1)
+           AND ($2 = 'all' OR ($2 = 'unfinished' AND o.finished_at IS NULL)
+                OR ($2 = 'failed' AND o.state IN ('failed', 'interrupted')))"
     };
 }
 
 /// An operation.
 pub async fn find(panel: &Panel, id: OperationId) -> AppResult<Stored> {
-    let row: Option<Row> = query!(panel.db, fetch_optional, concat!(columns!(), "WHERE id = $1"), id.0)?;
-    row.ok_or_else(|| AppError::not_found("This operation"))?.into_stored()
+    let row: Option<Row> = query!(panel.db, fetch_optional, concat!(columns!(), "WHERE o.id = $1"), id.0)?;
+    row.ok_or_else(|| AppError::not_found("This operation"))?.into_stored(panel.clock.now())
 }
 
 /// Every operation that has not ended, the oldest first.
 pub async fn unfinished(panel: &Panel) -> AppResult<Vec<Stored>> {
     let rows: Vec<Row> =
-        query!(panel.db, fetch_all, concat!(columns!(), "WHERE finished_at IS NULL ORDER BY created_at, id"))?;
-    rows.into_iter().map(Row::into_stored).collect()
+        query!(panel.db, fetch_all, concat!(columns!(), "WHERE o.finished_at IS NULL ORDER BY o.created_at, o.id"))?;
+    rows.into_iter().map(|row| row.into_stored(panel.clock.now())).collect()
 }
 
-/// The operation of a subscription that has not ended.
-pub async fn unfinished_of(tx: &mut Tx, subscription: SubscriptionId) -> AppResult<Option<Stored>> {
+/// The operation of a subscription that has not ended; seen from `now`.
+pub async fn unfinished_of(tx: &mut Tx, subscription: SubscriptionId, now: DateTime<Utc>) -> AppResult<Option<Stored>> {
     let row: Option<Row> = query!(
         tx,
         fetch_optional,
-        concat!(columns!(), "WHERE finished_at IS NULL AND subscription_id = $1"),
+        concat!(columns!(), "WHERE o.finished_at IS NULL AND o.subscription_id = $1"),
         subscription.0
     )?;
-    row.map(Row::into_stored).transpose()
+    row.map(|row| row.into_stored(now)).transpose()
 }
 
 /// One page, the newest first, and how many there are.
@@ -122,17 +149,18 @@ pub async fn list(
 ) -> AppResult<(Vec<Operation>, u64)> {
     let (filter, subscription) = (filter_name(filter), subscription.map(|id| id.0));
     let (matching,): (i64,) =
-        query!(panel.db, fetch_one, concat!("SELECT COUNT(*) FROM operations ", shown!()), subscription, filter)?;
+        query!(panel.db, fetch_one, concat!("SELECT COUNT(*) FROM operations o ", shown!()), subscription, filter)?;
     let rows: Vec<Row> = query!(
         panel.db,
         fetch_all,
-        concat!(columns!(), shown!(), " ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4"),
+        concat!(columns!(), shown!(), " ORDER BY o.created_at DESC, o.id DESC LIMIT $3 OFFSET $4"),
         subscription,
         filter,
         i64::from(LOG_PAGE_ROWS),
         i64::from(page) * i64::from(LOG_PAGE_ROWS)
     )?;
-    let operations = rows.into_iter().map(|row| row.into_stored().map(|stored| stored.operation));
+    let now = panel.clock.now();
+    let operations = rows.into_iter().map(|row| row.into_stored(now).map(|stored| stored.operation));
     Ok((operations.collect::<AppResult<_>>()?, number(matching)))
 }
 
@@ -144,8 +172,8 @@ pub async fn insert(tx: &mut Tx, new: &Stored) -> AppResult<()> {
         execute,
         "INSERT INTO operations (id, kind, subscription_id, subscription_name, server_id, server_name, repository_id,
              backup_id, database_name, format, comment, trigger_kind, asked_by, asked_by_id, accepted, cancel_asked,
-             state, phase, done_bytes, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, FALSE, FALSE, $15, $16, 0, $17)",
+             state, phase, done_bytes, created_at, restore_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, FALSE, FALSE, $15, $16, 0, $17, $18)",
         operation.id.0,
         operation.kind.as_str(),
         operation.subscription.map(|id| id.0),
@@ -162,7 +190,8 @@ pub async fn insert(tx: &mut Tx, new: &Stored) -> AppResult<()> {
         new.asked_by_id,
         operation.state.as_str(),
         name_of(&operation.phase),
-        millis(operation.created_at)
+        millis(operation.created_at),
+        operation.restore.as_ref().map(|facts| facts.restore.0)
     )?;
     Ok(())
 }
@@ -255,7 +284,7 @@ pub async fn read_log(panel: &Panel, id: OperationId) -> AppResult<Vec<LogLine>>
 }
 
 impl Row {
-    fn into_stored(self) -> AppResult<Stored> {
+    fn into_stored(self, now: DateTime<Utc>) -> AppResult<Stored> {
         let unreadable = || {
             tracing::error!("The operation {} holds a word that this version does not know", self.id);
             AppError::Internal
@@ -264,6 +293,8 @@ impl Row {
             (Some(code), Some(message)) => Some(Failure { code: named(&code).ok_or_else(unreadable)?, message }),
             _ => None,
         };
+        let restore = self.restore.into_restore(&self.database_name, self.subscription_id.is_some(), now)?;
+        let (facts, kept) = restore.unzip();
         let operation = Operation {
             id: OperationId(self.id),
             kind: OperationKind::parse(&self.kind).ok_or_else(unreadable)?,
@@ -279,7 +310,7 @@ impl Row {
             started_at: self.started_at.map(moment),
             finished_at: self.finished_at.map(moment),
             failure,
-            restore: None,
+            restore: facts,
         };
         Ok(Stored {
             operation,
@@ -293,6 +324,7 @@ impl Row {
             asked_by_id: self.asked_by_id,
             accepted: self.accepted,
             cancel_asked: self.cancel_asked,
+            restore: kept,
         })
     }
 }

@@ -4,6 +4,8 @@
 use leptos::prelude::*;
 
 use super::{RestoreOptions, RestorePreview};
+#[cfg(feature = "ssr")]
+use super::{preview, start};
 use crate::{backups::LineId, error::AppError, operations::OperationId};
 #[cfg(feature = "ssr")]
 use crate::{server::door, users::Role};
@@ -12,11 +14,7 @@ use crate::{server::door, users::Role};
 /// [`AppError::ServerUnreachable`].
 #[server]
 pub async fn preflight(line: LineId, #[server(default)] options: RestoreOptions) -> Result<RestorePreview, AppError> {
-    door(Role::Operator, async |_, _| {
-        let _ = (line, options);
-        Err(AppError::Conflict("Restores cannot be started yet.".to_owned()))
-    })
-    .await
+    door(Role::Operator, async |panel, _| preview::preview(&panel, line, &options).await).await
 }
 
 /// Starts a restore (operators); goes to `/operations/{id}`. One operation at a time for a subscription.
@@ -29,9 +27,10 @@ pub async fn restore(
     #[server(default)] options: RestoreOptions,
     #[server(default)] typed_name: String,
 ) -> Result<OperationId, AppError> {
-    door(Role::Operator, async |_, _| {
-        let _ = (line, options, typed_name);
-        Err(AppError::Conflict("Restores cannot be started yet.".to_owned()))
+    door(Role::Operator, async |panel, caller| {
+        let id = start::restore(&panel, &caller.user, line, &options, &typed_name).await?;
+        leptos_axum::redirect(&format!("/operations/{}", id.0));
+        Ok(id)
     })
     .await
 }
@@ -44,9 +43,10 @@ pub async fn undo_restore(
     operation: OperationId,
     #[server(default)] typed_name: String,
 ) -> Result<OperationId, AppError> {
-    door(Role::Operator, async |_, _| {
-        let _ = (operation, typed_name);
-        Err(AppError::Conflict("Restores cannot be undone yet.".to_owned()))
+    door(Role::Operator, async |panel, caller| {
+        let id = start::undo(&panel, &caller.user, operation, &typed_name).await?;
+        leptos_axum::redirect(&format!("/operations/{}", id.0));
+        Ok(id)
     })
     .await
 }

@@ -13,7 +13,15 @@ use crate::{
 pub mod api;
 mod asked;
 mod checks;
+#[cfg(feature = "ssr")]
+pub mod outcome;
+#[cfg(feature = "ssr")]
+pub mod preview;
+#[cfg(feature = "ssr")]
+pub mod start;
 mod steps;
+#[cfg(feature = "ssr")]
+pub mod store;
 pub mod summary;
 pub mod undo_dialog;
 pub mod wizard;
@@ -104,6 +112,34 @@ pub struct RestoreFacts {
     pub result: Option<Restored>,
     /// Whether it can be undone.
     pub undo: Undo,
+}
+
+impl RestoreFacts {
+    /// `acme_2026-11-20_02-04-11.zip of 2026-11-20 at 02:04 UTC into acme`.
+    pub fn what_into_what(&self) -> String {
+        let into = if self.is_copy { "into the new database" } else { "into" };
+        format!("{} of {} {into} {}", self.line_name, in_words(self.line_created_at), self.database)
+    }
+
+    /// That, with the options: `…: neutralized, with a safety backup, to be undone for 24 hours`.
+    pub fn in_words(&self) -> String {
+        let neutralized = if self.neutralize { "neutralized" } else { "not neutralized" };
+        if self.is_copy {
+            return format!("{}: {neutralized}", self.what_into_what());
+        }
+        let safety = if self.safety_backup { "with a safety backup" } else { "without a safety backup" };
+        let undo = match self.undo_hours {
+            0 => "not to be undone".to_owned(),
+            1 => "to be undone for 1 hour".to_owned(),
+            hours => format!("to be undone for {hours} hours"),
+        };
+        format!("{}: {neutralized}, {safety}, {undo}", self.what_into_what())
+    }
+}
+
+/// A moment for a sentence: `2026-11-20 at 02:04 UTC`.
+pub fn in_words(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d at %H:%M UTC").to_string()
 }
 
 /// Whether a restore can be undone.

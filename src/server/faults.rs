@@ -25,7 +25,7 @@ const UNIQUE: [(&str, &str, &str, &str); 4] = [
         "operations_one_unfinished",
         "operations.subscription_id",
         "",
-        "A backup of this subscription is under way. Wait until it has ended, or cancel it on its Operations page.",
+        "Another operation of this subscription is under way. Wait until it has ended, or cancel it under Operations.",
     ),
 ];
 

@@ -249,3 +249,16 @@ pub async fn saw_version(tx: &mut Tx, id: SubscriptionId, version: &str) -> AppR
     query!(tx, execute, "UPDATE subscriptions SET odoo_version = $2 WHERE id = $1", id.0, version)?;
     Ok(())
 }
+
+/// Writes down which Odoo the database is, now that another one has taken its place; `None` when that is not known.
+pub async fn replaced(tx: &mut Tx, id: SubscriptionId, database: &str, version: Option<&str>) -> AppResult<()> {
+    query!(
+        tx,
+        execute,
+        "UPDATE subscriptions SET odoo_version = $3 WHERE id = $1 AND database_name = $2",
+        id.0,
+        database,
+        version
+    )?;
+    Ok(())
+}

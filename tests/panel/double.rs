@@ -39,7 +39,7 @@ impl Remote {
         remote
     }
 
-    async fn of(router: Router, token: &str) -> Self {
+    pub async fn of(router: Router, token: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut remote = Self { address, token: token.to_owned(), router, serving: None, folder: None };
@@ -92,11 +92,14 @@ impl Held {
 
     /// A server that says so.
     pub async fn remote(&self) -> Remote {
-        let router = Router::new()
+        Remote::of(self.router(), "a-token").await
+    }
+
+    pub fn router(&self) -> Router {
+        Router::new()
             .route("/v1/server", get(info))
             .route("/v1/repositories/{repository}/backups", get(backups))
-            .with_state(self.clone());
-        Remote::of(router, "a-token").await
+            .with_state(self.clone())
     }
 }
 

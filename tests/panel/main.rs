@@ -30,6 +30,8 @@ mod migrations;
 mod pages;
 mod reconcile;
 mod restart;
+mod restorer;
+mod restores;
 mod roles;
 mod servers;
 mod sign_in;

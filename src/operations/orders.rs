@@ -1,0 +1,67 @@
+//! What the backup server is asked to do for an operation. Asking twice does it once: the job has the operation's id.
+
+use backup_api::{
+    BackupId, Client, ClientError, DatabaseName, Job, JobId, RepositoryId, StartBackup, StartRestore, StartUndo,
+};
+
+use super::{OperationKind, store::Stored};
+use crate::{
+    error::{AppError, AppResult},
+    restores::start::plan,
+    server::Panel,
+    subscriptions,
+};
+
+/// A job to be started.
+#[derive(Debug)]
+pub enum Order {
+    /// Make a backup.
+    Backup(RepositoryId, StartBackup),
+    /// Restore a backup.
+    Restore(RepositoryId, BackupId, Box<StartRestore>),
+    /// Undo a restore.
+    Undo(JobId, StartUndo),
+}
+
+impl Order {
+    /// The job of an operation, with the subscription's present connection.
+    pub async fn of(panel: &Panel, stored: &Stored) -> AppResult<Self> {
+        let id = stored.operation.subscription;
+        let id = id.ok_or_else(|| AppError::not_found(subscriptions::store::THIS))?;
+        let row = subscriptions::store::find(panel, id).await?;
+        let parse =
+            |name: &str| DatabaseName::parse(name).map_err(|error| AppError::field("database", error.to_string()));
+        let target = row.connection.source(panel, row.id, parse(&stored.database)?)?;
+        let job = JobId(stored.operation.id.0);
+        let restore = stored.operation.restore.as_ref().zip(stored.restore.as_ref());
+        match (stored.operation.kind, restore) {
+            (OperationKind::Backup, _) => {
+                let (format, comment) = (stored.format, stored.comment.clone());
+                let start = StartBackup { job, backup: stored.backup, source: target, format, comment };
+                Ok(Self::Backup(stored.repository, start))
+            }
+            (OperationKind::Restore, Some((facts, kept))) => {
+                let copy = facts.is_copy.then(|| parse(&facts.database)).transpose()?;
+                let safety = facts.safety_backup.then_some(stored.backup);
+                let plan = plan(target, copy, facts.neutralize, safety, facts.undo_hours);
+                Ok(Self::Restore(stored.repository, kept.backup, Box::new(StartRestore { job, plan })))
+            }
+            (OperationKind::Undo, Some((facts, _))) => {
+                Ok(Self::Undo(JobId(facts.restore.0), StartUndo { job, target }))
+            }
+            (kind, _) => {
+                tracing::error!(operation.id = %job, "Operation {job} of kind {} cannot be started", kind.as_str());
+                Err(AppError::Refused("This kind of operation cannot be started by this version.".to_owned()))
+            }
+        }
+    }
+
+    /// Gives it to a server.
+    pub async fn give(&self, client: &Client) -> Result<Job, ClientError> {
+        match self {
+            Self::Backup(repository, start) => client.start_backup(*repository, start).await,
+            Self::Restore(repository, backup, start) => client.start_restore(*repository, *backup, start).await,
+            Self::Undo(restore, start) => client.start_undo(*restore, start).await,
+        }
+    }
+}

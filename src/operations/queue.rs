@@ -1,0 +1,62 @@
+//! The beginning of an operation: one at a time for a subscription.
+
+use backup_api::{JobState, Phase, Progress};
+
+use super::{
+    Operation, OperationId, OperationKind,
+    store::{self, Stored},
+};
+use crate::{
+    error::{AppError, AppResult},
+    server::{Panel, db::Tx},
+    subscriptions::{SubscriptionId, store::Row},
+    users::User,
+};
+
+/// A new operation, which waits to be handed over.
+pub fn operation(panel: &Panel, user: &User, kind: OperationKind, subscription: &Row, server: String) -> Operation {
+    Operation {
+        id: OperationId(panel.id()),
+        kind,
+        subscription: Some(subscription.subscription()),
+        subscription_name: subscription.name.clone(),
+        server,
+        asked_by: user.name.clone(),
+        state: JobState::Queued,
+        phase: Phase::Waiting,
+        progress: Progress::default(),
+        bytes_per_second: None,
+        created_at: panel.clock.now(),
+        started_at: None,
+        finished_at: None,
+        failure: None,
+        restore: None,
+    }
+}
+
+/// Refuses a second operation of a subscription, in words that name the first.
+pub async fn one_at_a_time(panel: &Panel, tx: &mut Tx, id: SubscriptionId) -> AppResult<()> {
+    match store::unfinished_of(tx, id, panel.clock.now()).await? {
+        Some(other) => Err(AppError::Conflict(under_way(&other))),
+        None => Ok(()),
+    }
+}
+
+/// The operation that is in the way of another one, in words.
+pub async fn in_the_way(panel: &Panel, id: SubscriptionId) -> AppResult<Option<String>> {
+    let unfinished = store::unfinished(panel).await?;
+    Ok(unfinished.iter().find(|other| other.operation.subscription == Some(id)).map(under_way))
+}
+
+fn under_way(other: &Stored) -> String {
+    let operation = &other.operation;
+    let a = if operation.kind == OperationKind::Undo { "An" } else { "A" };
+    format!(
+        "{a} {} of “{}” is under way already: {} asked for it on {} UTC. Wait until it has ended, or cancel it under \
+         Operations.",
+        operation.kind.label().to_lowercase(),
+        operation.subscription_name,
+        operation.asked_by,
+        operation.created_at.format("%Y-%m-%d at %H:%M")
+    )
+}

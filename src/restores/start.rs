@@ -1,0 +1,238 @@
+//! Restores and their undoing: checked, written down, handed to the backup server.
+
+use backup_api::{BackupId, DatabaseName, RestoreMode, RestorePlan, Source};
+
+use super::{
+    RestoreFacts, RestoreOptions, Undo, can_neutralize,
+    store::{self, Kept},
+};
+use crate::{
+    backup_servers::clients::{self, Server},
+    backups::{
+        LineId, LineResult, Trigger,
+        store::{self as lines, Found},
+    },
+    error::{AppError, AppResult},
+    operations::{
+        OperationId, OperationKind,
+        actions::{self, Entry},
+        follow, queue,
+        store::{self as operations, Stored},
+    },
+    server::Panel,
+    subscriptions::{self, SubscriptionId, store::Row},
+    users::User,
+};
+
+/// Seconds of an hour.
+const HOUR: u32 = 3600;
+
+/// A restore as it was asked for, checked against what the panel knows.
+#[derive(Debug)]
+pub struct Wanted {
+    /// The line.
+    pub found: Found,
+    /// Its subscription.
+    pub subscription: Row,
+    /// The subscription's database.
+    pub database: DatabaseName,
+    /// The new database of a copy.
+    pub copy: Option<DatabaseName>,
+    /// Whether the restored database is neutralized.
+    pub neutralize: bool,
+    /// Whether the present database is backed up first.
+    pub safety_backup: bool,
+    /// The server that holds the backup, which restores it.
+    pub server: Server,
+}
+
+impl Wanted {
+    /// Checks what was asked for.
+    pub async fn check(panel: &Panel, line: LineId, options: &RestoreOptions) -> AppResult<Self> {
+        let found = lines::find(panel, line).await?;
+        if !found.line.is_usable() {
+            return Err(AppError::Conflict(match &found.line.result {
+                LineResult::Failed { .. } => "This backup did not succeed: there is nothing to restore.".to_owned(),
+                _ => format!(
+                    "The backup server “{}” says that this backup is not there any more. Open the list again to have \
+                     it asked anew.",
+                    found.line.server
+                ),
+            }));
+        }
+        let subscription = subscriptions::store::find(panel, found.line.subscription).await?;
+        let database = subscription.database()?;
+        let copy = options.copy().map(|name| copy_name(name, &database)).transpose()?;
+        let server = clients::server(panel, found.server).await?;
+        Ok(Self {
+            neutralize: options.neutralize,
+            safety_backup: options.safety_backup && copy.is_none(),
+            found,
+            subscription,
+            database,
+            copy,
+            server,
+        })
+    }
+
+    /// The database that there will be.
+    pub fn target(&self) -> &DatabaseName {
+        self.copy.as_ref().unwrap_or(&self.database)
+    }
+
+    /// What the backup server is told.
+    pub fn plan(&self, panel: &Panel) -> AppResult<RestorePlan> {
+        let source = self.subscription.connection.source(panel, self.subscription.id, self.database.clone())?;
+        let safety = self.safety_backup.then(|| BackupId(panel.id()));
+        Ok(plan(source, self.copy.clone(), self.neutralize, safety, self.server.undo_hours))
+    }
+}
+
+/// The plan of a restore.
+pub fn plan(
+    target: Source,
+    copy: Option<DatabaseName>,
+    neutralize: bool,
+    safety_backup: Option<BackupId>,
+    undo_hours: u32,
+) -> RestorePlan {
+    let mode = copy.map_or(RestoreMode::Replace, |database| RestoreMode::Copy { database });
+    RestorePlan { target, mode, neutralize, safety_backup, undo_seconds: undo_hours.saturating_mul(HOUR) }
+}
+
+fn copy_name(name: &str, database: &DatabaseName) -> AppResult<DatabaseName> {
+    let name = DatabaseName::parse(name).map_err(|error| AppError::field("into", error.to_string()))?;
+    if name == *database {
+        let message = format!("A copy needs a name of its own. Leave this empty to replace {database}.");
+        return Err(AppError::field("into", message));
+    }
+    Ok(name)
+}
+
+/// Starts a restore; one operation at a time for a subscription.
+pub async fn restore(
+    panel: &Panel,
+    user: &User,
+    line: LineId,
+    options: &RestoreOptions,
+    typed_name: &str,
+) -> AppResult<OperationId> {
+    let wanted = Wanted::check(panel, line, options).await?;
+    if wanted.neutralize {
+        can_neutralize(wanted.found.line.odoo_version.as_deref())
+            .map_err(|reason| AppError::field("neutralize", reason))?;
+    }
+    check_typed(typed_name, wanted.target().as_str())?;
+    let (line, id) = (&wanted.found.line, wanted.found.line.subscription);
+    let mut tx = panel.db.begin().await?;
+    queue::one_at_a_time(panel, &mut tx, id).await?;
+    let mut operation =
+        queue::operation(panel, user, OperationKind::Restore, &wanted.subscription, wanted.server.name.clone());
+    let facts = facts_of(&wanted, operation.id);
+    let kept = Kept { backup: line.remote_id, version_before: wanted.subscription.odoo_version.clone() };
+    operation.restore = Some(facts.clone());
+    let new = Stored {
+        operation,
+        server: Some(wanted.found.server),
+        repository: wanted.found.repository,
+        backup: BackupId(panel.id()),
+        database: wanted.database.to_string(),
+        format: line.format,
+        comment: format!("Before the restore of {}", line.name),
+        trigger: Trigger::Safety,
+        asked_by_id: Some(user.id),
+        accepted: false,
+        cancel_asked: false,
+        restore: Some(kept.clone()),
+    };
+    operations::insert(&mut tx, &new).await?;
+    store::insert(&mut tx, &facts, &kept).await?;
+    let what = format!("Started restoring {}", facts.in_words());
+    begin(panel, tx, Entry::by(user, what), id, &new).await
+}
+
+fn facts_of(wanted: &Wanted, restore: OperationId) -> RestoreFacts {
+    let line = &wanted.found.line;
+    RestoreFacts {
+        restore,
+        line: Some(line.id),
+        line_name: line.name.clone(),
+        line_created_at: line.created_at,
+        odoo_version: line.odoo_version.clone(),
+        database: wanted.target().to_string(),
+        is_copy: wanted.copy.is_some(),
+        neutralize: wanted.neutralize,
+        safety_backup: wanted.safety_backup,
+        undo_hours: if wanted.copy.is_some() { 0 } else { wanted.server.undo_hours },
+        safety_line: None,
+        result: None,
+        undo: Undo::NotOffered { why: "It has not ended yet.".to_owned() },
+    }
+}
+
+/// Starts to undo a restore, while that is offered.
+pub async fn undo(panel: &Panel, user: &User, restore: OperationId, typed_name: &str) -> AppResult<OperationId> {
+    let mut tx = panel.db.begin().await?;
+    let before = operations::find(panel, restore).await?;
+    let restored = (before.operation.kind == OperationKind::Restore).then_some(before.operation.restore).flatten();
+    let (Some(facts), Some(kept)) = (restored, before.restore) else {
+        return Err(AppError::not_found("This restore"));
+    };
+    let (id, server) = match (&facts.undo, before.operation.subscription, before.server) {
+        (Undo::Offered { .. }, Some(id), Some(server)) => (id, server),
+        (Undo::Offered { .. }, ..) => return Err(not_undone("Its subscription or its backup server was deleted.")),
+        (Undo::UnderWay { .. }, ..) => return Err(not_undone("Somebody is at it already; see Operations.")),
+        (Undo::Done { by, at }, ..) => {
+            return Err(not_undone(&format!("{by} did so on {}.", super::in_words(*at))));
+        }
+        (Undo::NotOffered { why }, ..) => return Err(not_undone(why)),
+    };
+    check_typed(typed_name, &facts.database)?;
+    queue::one_at_a_time(panel, &mut tx, id).await?;
+    let subscription = subscriptions::store::find_in(&mut tx, id).await?;
+    let mut operation = queue::operation(panel, user, OperationKind::Undo, &subscription, before.operation.server);
+    let what = format!("Started undoing the restore of {}", facts.what_into_what());
+    operation.restore = Some(facts);
+    let new = Stored {
+        operation,
+        server: Some(server),
+        repository: before.repository,
+        backup: BackupId(panel.id()),
+        database: before.database,
+        format: before.format,
+        comment: String::new(),
+        trigger: Trigger::Manual,
+        asked_by_id: Some(user.id),
+        accepted: false,
+        cancel_asked: false,
+        restore: Some(kept),
+    };
+    operations::insert(&mut tx, &new).await?;
+    begin(panel, tx, Entry::by(user, what), id, &new).await
+}
+
+async fn begin(
+    panel: &Panel,
+    mut tx: crate::server::db::Tx,
+    entry: Entry<'_>,
+    id: SubscriptionId,
+    new: &Stored,
+) -> AppResult<OperationId> {
+    let operation = &new.operation;
+    actions::write(panel, &mut tx, entry.about(id, &operation.subscription_name).started()).await?;
+    tx.commit().await?;
+    panel.live.publish(operation);
+    follow::begin(panel, operation.id, false);
+    Ok(operation.id)
+}
+
+fn not_undone(why: &str) -> AppError {
+    AppError::Conflict(format!("This restore cannot be undone. {why}"))
+}
+
+fn check_typed(typed: &str, database: &str) -> AppResult<()> {
+    if typed.trim() == database {
+        return Ok(());
+    }
+    Err(AppError::field("typed_name", format!("Type the database's name, “{database}”, to go on.")))
+}
