@@ -56,6 +56,28 @@ impl LocalBackend {
     }
 }
 
+/// Removes what a failed backup wrote, without writing anything: the disk may be full, and pruning has to write. What
+/// cannot be removed is left to the next prune. Nothing is touched when a snapshot was written, which may need it.
+pub(super) fn take_back(root: &Path, gate: &Arc<Gate>) {
+    let files = gate.end();
+    if files.iter().any(|(tpe, _)| *tpe == FileType::Snapshot) {
+        return;
+    }
+    let backend = LocalBackend::new(root.to_owned(), Arc::clone(gate));
+    // Indexes first: none may name a pack that is gone.
+    for kind in [FileType::Index, FileType::Pack] {
+        for (_, id) in files.iter().filter(|(tpe, _)| *tpe == kind) {
+            match fs::remove_file(backend.path(kind, id)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::warn!("A file of a failed backup could not be removed: {error}");
+                    return;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
 impl ReadBackend for LocalBackend {
     fn location(&self) -> String {
         self.root.display().to_string()
@@ -91,7 +113,8 @@ impl WriteBackend for LocalBackend {
         if tpe == FileType::Snapshot && !self.gate.lets_snapshots_pass()? {
             return Ok(());
         }
-        self.write(tpe, id, &content).map_err(|error| {
+        let written = self.gate.note(tpe, *id).and_then(|_writing| self.write(tpe, id, &content));
+        written.map_err(|error| {
             self.gate.fail(StorageError::io("written", &error));
             failed("write", tpe, error)
         })

@@ -6,12 +6,12 @@
 use std::{
     io,
     sync::{
-        Mutex, PoisonError,
+        Mutex, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
-use rustic_core::{ErrorKind, RusticError, RusticResult};
+use rustic_core::{ErrorKind, FileType, Id, RusticError, RusticResult};
 
 use super::errors::StorageError;
 
@@ -22,6 +22,9 @@ pub(super) struct Gate {
     failed: AtomicBool,
     failure: Mutex<Option<StorageError>>,
     written: AtomicU64,
+    files: Mutex<Vec<(FileType, Id)>>,
+    /// Set when the backup is over; shared by whoever writes a file at the moment.
+    over: RwLock<bool>,
     room: Option<AtomicU64>,
 }
 
@@ -79,6 +82,23 @@ impl Gate {
         }
         self.written.fetch_add(bytes, Ordering::SeqCst);
         Ok(())
+    }
+
+    /// Remembers a file that is about to be written; to be held until it is.
+    pub(super) fn note(&self, tpe: FileType, id: Id) -> io::Result<RwLockReadGuard<'_, bool>> {
+        let over = self.over.read().unwrap_or_else(PoisonError::into_inner);
+        if *over {
+            return Err(io::Error::other("the backup is over"));
+        }
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).push((tpe, id));
+        Ok(over)
+    }
+
+    /// Lets nothing more be written, waits for what is being written (the library's threads live on after it has given
+    /// up), and gives all files that were.
+    pub(super) fn end(&self) -> Vec<(FileType, Id)> {
+        *self.over.write().unwrap_or_else(PoisonError::into_inner) = true;
+        std::mem::take(&mut *self.files.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Bytes written so far.

@@ -123,10 +123,11 @@ impl Repositories {
         let inner = Arc::clone(&self.inner);
         let made = blocking(move || {
             inner.changes(repository);
+            let gate = Arc::clone(&ingest.gate);
             let made = inner.home.begin(repository, INGEST).and_then(|()| ingest.run(&inner.home));
-            if made.is_ok()
-                && let Err(error) = inner.home.end(repository, INGEST)
-            {
+            if made.is_err() {
+                backend::take_back(&inner.home.folder(repository), &gate);
+            } else if let Err(error) = inner.home.end(repository, INGEST) {
                 tracing::warn!(repository.id = %repository, "A note was left in {repository}: {error}");
             }
             inner.changes(repository);
