@@ -9,7 +9,7 @@ use super::{LineId, LinePage, LineQuery};
 use super::{create, download, notes, reconcile, removal, store};
 use crate::{error::AppError, operations::OperationId, subscriptions::SubscriptionId};
 #[cfg(feature = "ssr")]
-use crate::{server::door, users::Role};
+use crate::{operations::queue, server::door, users::Role};
 
 /// One page of a subscription's lines, compared with what its servers hold.
 #[server]
@@ -17,7 +17,8 @@ pub async fn list_lines(subscription: SubscriptionId, query: LineQuery) -> Resul
     door(Role::Viewer, async |panel, _| {
         let server_unreachable = reconcile::bring_up_to_date(&panel, subscription).await?;
         let (lines, matching) = store::page(&panel, subscription, &query).await?;
-        Ok(LinePage { lines, matching, server_unreachable, as_of: panel.clock.now() })
+        let busy = queue::in_the_way(&panel, subscription).await?.is_some();
+        Ok(LinePage { lines, matching, server_unreachable, busy, as_of: panel.clock.now() })
     })
     .await
 }

@@ -115,7 +115,7 @@ fn page_view(context: LineContext, query: &LineQuery, page: LinePage) -> AnyView
         }
     });
     let content = if page.lines.is_empty() {
-        empty_view(context, query)
+        empty_view(context, query, page.busy)
     } else {
         let rows: Vec<_> = page.lines.into_iter().map(|line| row_view(context, line)).collect();
         let (subscription, pages) = (context.subscription, query.clone());
@@ -257,7 +257,15 @@ fn attachments_view(attachments: Option<(u64, u64)>) -> AnyView {
     .into_any()
 }
 
-fn empty_view(context: LineContext, query: &LineQuery) -> AnyView {
+/// `busy` is what the server knew; the browser follows what begins and ends.
+fn empty_view(context: LineContext, query: &LineQuery, busy: bool) -> AnyView {
+    let (live, subscription) = (expect_context::<Live>(), context.subscription);
+    let busy = Memo::new(move |_| {
+        live.unfinished.with(|known| match known {
+            Some(known) => known.iter().any(|operation| operation.subscription == Some(subscription)),
+            None => busy,
+        })
+    });
     let narrowed = *query != LineQuery { sort: query.sort, reversed: query.reversed, ..LineQuery::default() };
     let path = format!("/subscriptions/{}", context.subscription.0);
     let create = format!("{path}?wizard=create-backup");
@@ -275,7 +283,7 @@ fn empty_view(context: LineContext, query: &LineQuery) -> AnyView {
             <Empty icon=Icon::Database title="No backups yet">
                 <p>"The first one reads the whole database and filestore; those after it add only what changed."</p>
                 {(context.role >= Role::Operator).then(|| view! {
-                    <div class="row">
+                    <div class="row" hidden=move || busy.get()>
                         <a class="btn primary" href=create data-noscroll>"Create the first backup"</a>
                     </div>
                 })}

@@ -138,6 +138,8 @@ pub struct LinePage {
     pub matching: u64,
     /// Set when the server could not be asked whether they are all there.
     pub server_unreachable: Option<String>,
+    /// Whether a backup or restore of the subscription is under way.
+    pub busy: bool,
     /// When the panel answered: ages are counted from here.
     pub as_of: DateTime<Utc>,
 }

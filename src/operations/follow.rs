@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use futures::StreamExt;
 
 use super::{
-    OperationId, OperationKind,
+    OperationId,
     orders::Order,
     outcome::{self, End},
     rate::Rate,
@@ -21,6 +21,7 @@ use crate::{
 
 const UNKNOWN_THERE: &str =
     "The backup server does not know this work any more: it was started anew or set up anew meanwhile.";
+const NOT_BEGUN: &str = "Nothing was begun: the database is as it was.";
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// A restore that could not be handed over for this long is not begun any more: who asked for it may have gone on.
@@ -118,9 +119,8 @@ impl Follower<'_> {
         if stored.cancel_asked {
             return Some(End::cancelled_before_start());
         }
-        let replaces = matches!(stored.operation.kind, OperationKind::Restore | OperationKind::Undo);
         let late = self.panel.clock.now() - stored.operation.created_at >= LATEST_RESTORE;
-        (replaces && late).then(|| End::too_late(stored))
+        (stored.operation.kind.replaces() && late).then(|| End::too_late(stored))
     }
 
     /// Gives the job to the server; giving it twice starts it once.
@@ -147,6 +147,8 @@ impl Follower<'_> {
                     ErrorCode::Unauthorized => server.fault(&ClientError::Refused(refusal)).to_string(),
                     _ => refusal.message,
                 };
+                let replaces = stored.operation.kind.replaces();
+                let message = if replaces && !self.maybe_sent { format!("{message} {NOT_BEGUN}") } else { message };
                 Err(Trouble::Over(End::Failed { state: JobState::Failed, failure: Failure { code, message } }))
             }
             Err(error) => {

@@ -114,6 +114,11 @@ impl OperationKind {
         }
     }
 
+    /// Whether it puts another database in the place of one, so that it must not begin by surprise.
+    pub const fn replaces(self) -> bool {
+        matches!(self, Self::Restore | Self::Undo)
+    }
+
     /// The reverse of [`Self::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Backup, Self::Restore, Self::Undo, Self::Verify].into_iter().find(|kind| kind.as_str() == text)

@@ -39,7 +39,7 @@ impl End {
     pub fn lost(stored: &Stored, why: &str) -> Self {
         let operation = &stored.operation;
         let then = match (operation.kind, &operation.restore) {
-            (kind @ (OperationKind::Restore | OperationKind::Undo), Some(facts)) => ending::lost(kind, facts),
+            (kind, Some(facts)) if kind.replaces() => ending::lost(kind, facts),
             (OperationKind::Verify, _) => "Start the verification again.".to_owned(),
             _ => "Nothing was kept of it; start the backup again.".to_owned(),
         };

@@ -37,6 +37,7 @@ struct Said {
     plans: Vec<RestorePlan>,
     restores: Vec<(BackupId, StartRestore)>,
     undos: Vec<(JobId, StartUndo)>,
+    refusal: Option<ApiError>,
 }
 
 impl Default for Restorer {
@@ -62,6 +63,11 @@ impl Restorer {
 
     pub fn finds(&self, preflight: Preflight) {
         self.state.lock().unwrap().preflight = preflight;
+    }
+
+    /// Refuses every restore from now on.
+    pub fn refuses(&self, code: ErrorCode, words: &str) {
+        self.state.lock().unwrap().refusal = Some(ApiError { code, message: words.to_owned() });
     }
 
     /// What the last preflight was asked.
@@ -134,9 +140,12 @@ async fn restore(
     State(it): State<Restorer>,
     Path((repository, backup)): OfBackup,
     Json(start): Json<StartRestore>,
-) -> (StatusCode, Json<Job>) {
+) -> Result<(StatusCode, Json<Job>), (StatusCode, Json<ApiError>)> {
+    if let Some(refusal) = it.state.lock().unwrap().refusal.clone() {
+        return Err((StatusCode::CONFLICT, Json(refusal)));
+    }
     it.state.lock().unwrap().restores.push((backup, start.clone()));
-    it.begin(start.job, JobKind::Restore, repository)
+    Ok(it.begin(start.job, JobKind::Restore, repository))
 }
 
 async fn undo(

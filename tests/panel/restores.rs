@@ -1,8 +1,8 @@
 //! Restores as the panel asks for them, tells of them and keeps them; the backup server is a double.
 
 use backup_api::{
-    Attachments, Backup, BackupFormat, BackupId, Check, CheckCode, CheckOutcome, DatabaseName, Failure, FailureCode,
-    JobId, JobState, Preflight, RepositoryId, RestoreMode, Restored,
+    Attachments, Backup, BackupFormat, BackupId, Check, CheckCode, CheckOutcome, DatabaseName, ErrorCode, Failure,
+    FailureCode, JobId, JobState, Preflight, RepositoryId, RestoreMode, Restored,
 };
 use chrono::TimeDelta;
 use holdfast::{
@@ -20,13 +20,13 @@ use holdfast::{
         RestorePreview, Undo,
         api::{Preflight as Preview, Restore, UndoRestore},
     },
-    subscriptions::SubscriptionId,
+    subscriptions::{SubscriptionId, api::SaveSubscription},
     users::Role,
 };
 use uuid::Uuid;
 
 use crate::{
-    browser::{Browser, reason},
+    browser::{Browser, KEPT, reason},
     double::Remote,
     restorer::Restorer,
     stage::Stage,
@@ -35,6 +35,7 @@ use crate::{
 on_both_databases!(
     a_restore_is_previewed_started_told_and_undone,
     a_copy_replaces_nothing,
+    a_line_on_another_server_is_restored_by_that_one,
     what_cannot_be_restored_is_refused,
     one_operation_at_a_time_and_the_other_is_named,
     success_that_proves_nothing_is_none,
@@ -279,6 +280,32 @@ async fn a_copy_replaces_nothing(stage: Stage) {
     assert!(scene.told().await[1].ends_with("into the new database acme_test: not neutralized"));
 }
 
+async fn a_line_on_another_server_is_restored_by_that_one(stage: Stage) {
+    let scene = Scene::of(&stage).await;
+    let administrator = stage.administrator().await;
+    let other = Restorer::default();
+    let near = other.remote().await;
+    let near = near.register(&administrator, "Near").await;
+    let id = scene.id.0.to_string();
+    let mut moved = vec![
+        ("input[id]", id.as_str()),
+        ("input[name]", "Acme"),
+        ("input[database]", "acme"),
+        ("input[server]", near.as_str()),
+    ];
+    moved.extend(DIRECT);
+    moved.extend(KEPT);
+    administrator.call::<SaveSubscription>(&moved).await.unwrap();
+    assert_eq!(scene.preview(&[]).await.unwrap().server, "Far");
+    let ended = scene.restored(&[], scene.done(&stage)).await;
+    assert_eq!((ended.state, ended.server.as_str()), (JobState::Succeeded, "Far"), "{ended:?}");
+    let undo = scene.undo(ended.id).await.unwrap();
+    scene.restorer.knows(JobId(undo.0)).await;
+    scene.restorer.change(JobId(undo.0), |job| job.state = JobState::Succeeded);
+    assert_eq!(scene.browser.end_of(undo).await.state, JobState::Succeeded);
+    assert!(other.restores().is_empty() && other.undos().is_empty());
+}
+
 async fn what_cannot_be_restored_is_refused(stage: Stage) {
     let mut scene = Scene::of(&stage).await;
     for (into, words) in [("acme", "name of its own"), ("../etc", "not allowed"), ("a", "at least two")] {
@@ -361,6 +388,10 @@ async fn success_that_proves_nothing_is_none(stage: Stage) {
         assert_eq!(ended.restore.unwrap().result, None);
     }
     assert_eq!(scene.browser.subscription(scene.id).await.odoo_version, None);
+    scene.restorer.refuses(ErrorCode::Conflict, "Another restore works on acme.");
+    let refused = scene.browser.end_of(scene.restore(&[]).await.unwrap()).await;
+    assert_eq!(refused.state, JobState::Failed);
+    assert_eq!(reason(&refused), "Another restore works on acme. Nothing was begun: the database is as it was.");
 }
 
 async fn the_safety_backup_of_a_failed_restore_is_kept(stage: Stage) {
