@@ -54,6 +54,17 @@ test("every page", async ({ page, facts, open }) => {
         await expect(page.getByRole("heading", { level: 1 }).first()).toBeVisible();
         await shoot(name);
     }
+    await open(acme);
+    await line(page, "before the 18.0.2 upgrade").getByRole("link", { name: /^Restore / }).click();
+    const wizard = page.getByRole("dialog", { name: "Restore backup" });
+    await expect(wizard.getByRole("heading", { name: "Checks" })).toBeVisible();
+    await shoot("restore");
+    await wizard.getByLabel("Restore into another database instead").check();
+    await wizard.getByLabel("Name of the new database").fill("acme_test");
+    await wizard.getByLabel("Type the database's name to confirm").fill("acme_test");
+    await expect(wizard.getByRole("button", { name: "Create acme_test" })).toBeEnabled();
+    await wizard.getByRole("button", { name: "Create acme_test" }).scrollIntoViewIfNeeded();
+    await shoot("restore-copy");
     await page.goto("/operations");
     await page.getByRole("main").getByRole("table").getByRole("link").first().click();
     await expect(page.getByRole("heading", { level: 1 })).toContainText("Backup of");
