@@ -11,7 +11,14 @@ export type PanelName = "hydrated" | "no-js" | "seeded";
 export interface Facts {
     folder: string;
     logs: string;
-    odoo: { postgres_url: string; database: string; filestore: string; odoo_url: string; master_password: string };
+    odoo: {
+        postgres_url: string;
+        database: string;
+        filestore: string;
+        addons: string;
+        odoo_url: string;
+        master_password: string;
+    };
     backup_server: { url: string; token: string; pid: number };
     panels: Record<PanelName, Panel>;
 }

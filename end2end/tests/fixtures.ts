@@ -84,6 +84,14 @@ export async function signIn(page: Page) {
     await expect(page.getByRole("heading", { level: 1 })).not.toHaveText("Sign in");
 }
 
+/** Is signed in as the first administrator, whether or not a test has made that account yet. */
+export async function enter(page: Page, link: string) {
+    await page.goto(link);
+    if (await page.getByLabel("Your name").count()) return setUp(page, link);
+    await page.goto("/sign-in");
+    await signIn(page);
+}
+
 /** Waits until the page's controls answer. */
 export async function hydrated(page: Page) {
     await expect(page.locator("html[data-hydrated]")).toBeAttached();

@@ -11,6 +11,7 @@ export interface Settings {
     connection: "direct" | "odoo";
     postgres_url?: string;
     filestore?: string;
+    addons?: string;
     odoo_url?: string;
     master_password?: string;
 }
@@ -24,6 +25,7 @@ export async function fillSettings(page: Page, facts: Facts, settings: Settings)
         await page.getByRole("radio", { name: /^PostgreSQL and filestore/ }).check();
         await page.getByLabel("Connection URL").fill(settings.postgres_url ?? odoo.postgres_url);
         await page.getByLabel("Filestore folder").fill(settings.filestore ?? odoo.filestore);
+        await page.getByLabel("Addons folders").fill(settings.addons ?? odoo.addons);
     } else {
         await page.getByRole("radio", { name: /^Odoo over HTTP/ }).check();
         await page.getByLabel("Address of Odoo").fill(settings.odoo_url ?? odoo.odoo_url);

@@ -38,14 +38,21 @@ pub fn RestoreDialog(
     let preview = Resource::new(|| (), move |()| look(line.clone(), options.clone()));
     view! {
         <Dialog title="Restore backup" close=close.clone()>
-            {fetched(preview, move |preview, _| Wizard::new(preview, asked.clone()).view(close.clone()))}
+            {fetched(preview, move |(preview, failure), _| Wizard::new(preview, failure, asked.clone()).view(close.clone()))}
         </Dialog>
     }
 }
 
-async fn look(line: String, options: RestoreOptions) -> AppResult<RestorePreview> {
-    let line = line.parse::<Uuid>().map_err(|_| AppError::not_found("This backup"))?;
-    preflight(LineId(line), options).await
+/// Looks; what is wrong with the name of a copy is told beside the form, so that it can be mended there.
+async fn look(line: String, options: RestoreOptions) -> AppResult<(RestorePreview, Option<AppError>)> {
+    let line = LineId(line.parse::<Uuid>().map_err(|_| AppError::not_found("This backup"))?);
+    match preflight(line, options.clone()).await {
+        Err(error @ AppError::Invalid { .. }) if options.copy().is_some() => {
+            let replacement = RestoreOptions { into: String::new(), ..options };
+            preflight(line, replacement).await.map(|preview| (preview, Some(error)))
+        }
+        answer => answer.map(|preview| (preview, None)),
+    }
 }
 
 /// What the parts of the dialog share.
@@ -57,6 +64,8 @@ struct Wizard {
     asked: RwSignal<Asked>,
     /// The options that were looked into last.
     looked: RwSignal<RestoreOptions>,
+    /// Why the last look failed.
+    failure: RwSignal<Option<AppError>>,
     look: Action<RestoreOptions, AppResult<RestorePreview>>,
     restore: ServerAction<Restore>,
     /// Whether the form can be read: without scripts nothing but the server's refusal holds a restore back.
@@ -66,12 +75,13 @@ struct Wizard {
 }
 
 impl Wizard {
-    fn new(preview: RestorePreview, asked: Asked) -> Self {
+    fn new(preview: RestorePreview, failure: Option<AppError>, asked: Asked) -> Self {
         let line = preview.line.id;
         let wizard = Self {
             looked: RwSignal::new(asked.options()),
             asked: RwSignal::new(asked),
             found: RwSignal::new(preview),
+            failure: RwSignal::new(failure),
             look: Action::new(move |options: &RestoreOptions| preflight(line, options.clone())),
             restore: ServerAction::new(),
             interactive: RwSignal::new(false),
@@ -79,7 +89,9 @@ impl Wizard {
             into: NodeRef::new(),
         };
         Effect::new(move || {
-            if let Some(Ok(preview)) = wizard.look.value().get() {
+            let Some(answer) = wizard.look.value().get() else { return };
+            wizard.failure.set(answer.clone().err());
+            if let Ok(preview) = answer {
                 wizard.found.set(preview);
             }
         });
@@ -122,22 +134,15 @@ impl Wizard {
         self.look.pending().get() || self.asked.with(Asked::options) != self.looked.get()
     }
 
-    /// Why the last look failed.
-    fn failure(self) -> Option<AppError> {
-        self.look.value().with(|value| value.as_ref().and_then(|result| result.as_ref().err().cloned()))
-    }
-
     /// Why the restore cannot be begun, if it cannot.
     fn obstacle(self) -> Option<String> {
         let interactive = self.interactive.get();
         let lacks_name = interactive && self.asked.with(Asked::lacks_name);
-        if !lacks_name && interactive {
-            if self.is_looking() {
-                return Some("Checking …".to_owned());
-            }
-            if self.failure().is_some() {
-                return Some("The checks could not be made.".to_owned());
-            }
+        if !lacks_name && interactive && self.is_looking() {
+            return Some("Checking …".to_owned());
+        }
+        if !lacks_name && self.failure.with(Option::is_some) {
+            return Some("The checks could not be made.".to_owned());
         }
         self.asked.with(|asked| {
             self.found.with(|found| {
@@ -247,8 +252,8 @@ impl Wizard {
             _ => "This backup holds no attachments, so the new database has none.",
         };
         view! {
-            <fieldset class="field options">
-                <legend class="label">"How"</legend>
+            <fieldset class="options">
+                <legend>"Options"</legend>
                 {option_view(
                     SAFETY_BACKUP,
                     "for-replace",
@@ -273,7 +278,8 @@ impl Wizard {
                     "Restore into another database instead",
                     Ok("A copy under a new name; the present database is not touched.".to_owned()),
                 )}
-                {self.into_view(asked.into, filestore)}
+                // A name that is not shown must not be sent.
+                {self.into_view(if asked.copy { asked.into } else { String::new() }, filestore)}
             </fieldset>
         }
         .into_any()
@@ -314,7 +320,7 @@ impl Wizard {
             move || self.found.with(|found| checks::verdict(found).0),
             move || self.found.with(|found| checks::verdict(found).1),
         );
-        let verdict = move || match (self.is_looking(), self.failure()) {
+        let verdict = move || match (self.is_looking(), self.failure.get()) {
             (true, _) => view! { <Badge tone=Tone::Work text="checking …" /> }.into_any(),
             (false, Some(_)) => view! { <Badge tone=Tone::Bad text="could not be made" /> }.into_any(),
             (false, None) => view! { <Badge tone=tone() text=text() /> }.into_any(),
@@ -343,12 +349,12 @@ impl Wizard {
                         "Check again"
                     </button>
                 </div>
-                {move || self.failure().filter(|_| !self.is_looking()).map(|error| view! { <Failure error /> })}
+                {move || self.failure.get().filter(|_| !self.is_looking()).map(|error| view! { <Failure error /> })}
                 {move || {
                     let busy = self.found.with(|found| found.busy.clone());
                     busy.map(|reason| view! { <Notice tone=Tone::Warn><p>{reason}</p></Notice> })
                 }}
-                <div class:busy=move || self.is_looking() || self.failure().is_some()>
+                <div class:busy=move || self.is_looking() || self.failure.with(Option::is_some)>
                     {move || self.found.with(|found| checks::list_view(&found.preflight.checks))}
                 </div>
             </section>
