@@ -114,6 +114,7 @@ pub struct RestoreFacts {
     pub undo: Undo,
 }
 
+#[cfg(feature = "ssr")]
 impl RestoreFacts {
     /// `acme_2026-11-20_02-04-11.zip of 2026-11-20 at 02:04 UTC into acme`.
     pub fn what_into_what(&self) -> String {
@@ -138,6 +139,7 @@ impl RestoreFacts {
 }
 
 /// A moment for a sentence: `2026-11-20 at 02:04 UTC`.
+#[cfg(feature = "ssr")]
 pub fn in_words(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d at %H:%M UTC").to_string()
 }
