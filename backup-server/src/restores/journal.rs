@@ -100,6 +100,8 @@ pub(crate) struct Marks {
     pub live_uuid: Option<String>,
     /// Odoo's `database.uuid` of the restored database.
     pub scratch_uuid: Option<String>,
+    /// Whether a live database is replaced, where it has no number to be known by.
+    pub replaces: bool,
 }
 
 impl Record {

@@ -4,6 +4,7 @@
 //! outside afterwards, so that a restart finishes or takes back whatever was under way.
 
 mod journal;
+mod odoo;
 pub mod replay;
 mod seal;
 mod targets;

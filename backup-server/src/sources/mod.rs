@@ -2,7 +2,7 @@
 
 mod addresses;
 mod attachments;
-mod odoo;
+pub(crate) mod odoo;
 mod pg_tools;
 mod postgres;
 mod staging;
@@ -101,6 +101,11 @@ impl Sources {
     /// Reads sources with these settings.
     pub fn new(settings: SourceSettings) -> Self {
         Self { settings: Arc::new(settings) }
+    }
+
+    /// What they are read with.
+    pub(crate) fn settings(&self) -> &SourceSettings {
+        &self.settings
     }
 
     /// What can be said of a source without making a backup, and everything that is wrong with it.

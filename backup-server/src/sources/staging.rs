@@ -52,7 +52,7 @@ impl Staging {
     }
 
     /// Whether `wanted` more bytes fit.
-    pub(super) fn check_space(&self, wanted: u64) -> Result<(), Failure> {
+    pub(crate) fn check_space(&self, wanted: u64) -> Result<(), Failure> {
         let disk = rustix::fs::statvfs(&self.folder).map_err(|error| self.failure(&error.into()))?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         if free >= wanted.saturating_add(self.keep_free) {

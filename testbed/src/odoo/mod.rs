@@ -128,7 +128,7 @@ pub struct Options {
     pub hidden: Vec<String>,
     /// Paths that a reverse proxy before Odoo answers with 404.
     pub blocked: Vec<String>,
-    /// A `dbfilter` that lets through only names that begin so (and are not in `hidden`).
+    /// A `dbfilter` such as `^%d$`, which lets only this name through.
     pub filter: Option<String>,
     /// The databases that the server was started with (`-d`): it lists no others, and drops no others.
     pub served: Option<Vec<String>>,
@@ -143,8 +143,7 @@ pub struct Options {
 impl Options {
     /// Whether `dbfilter` hides a database.
     fn hides(&self, name: &str) -> bool {
-        self.hidden.iter().any(|hidden| hidden == name)
-            || self.filter.as_deref().is_some_and(|start| !name.starts_with(start))
+        self.hidden.iter().any(|hidden| hidden == name) || self.filter.as_deref().is_some_and(|only| name != only)
     }
 }
 

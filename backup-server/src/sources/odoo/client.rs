@@ -3,7 +3,7 @@
 use std::{error::Error, time::Duration};
 
 use backup_api::{Problem, ProblemCode};
-use reqwest::{Client, Response, StatusCode, header::LOCATION, redirect::Policy};
+use reqwest::{Client, Response, StatusCode, header::LOCATION, multipart, redirect::Policy};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -14,7 +14,7 @@ const MAX_PAGE: usize = 4 << 20;
 
 /// One Odoo.
 #[derive(Clone, Debug)]
-pub(super) struct Odoo {
+pub(crate) struct Odoo {
     http: Client,
     base: Url,
     limit: Duration,
@@ -22,7 +22,7 @@ pub(super) struct Odoo {
 
 /// Why a question has no answer.
 #[derive(Debug)]
-pub(super) enum Unanswered {
+pub(crate) enum Unanswered {
     /// `AccessDenied`.
     Denied,
     /// Another error of Odoo's, in its words.
@@ -70,6 +70,11 @@ impl Odoo {
         self.http.post(self.address("/web/database/backup")).form(&form)
     }
 
+    /// A restore request, ready to be sent.
+    pub fn restore(&self, form: multipart::Form) -> reqwest::RequestBuilder {
+        self.http.post(self.address("/web/database/restore")).multipart(form)
+    }
+
     /// The page of the database manager, with its status.
     pub async fn manager_page(&self) -> Result<(StatusCode, String), Unanswered> {
         let request = self.http.get(self.address("/web/database/manager")).timeout(self.limit);
@@ -96,18 +101,42 @@ impl Odoo {
         self.db("list", json!([])).await.map(|answer| names(&answer))
     }
 
+    /// Whether Odoo can connect to a database, listed or not. Without PostgreSQL it says no.
+    pub async fn exists(&self, database: &str) -> Result<bool, Unanswered> {
+        let answer = self.db("db_exist", json!([database])).await?;
+        answer.as_bool().ok_or_else(|| Unanswered::Strange("it does not say whether a database exists".to_owned()))
+    }
+
+    /// Renames a database, ending its sessions, and moves its filestore, unless a folder is in the way.
+    pub async fn rename(&self, password: &str, old: &str, new: &str, limit: Duration) -> Result<(), Unanswered> {
+        self.db_within("rename", json!([password, old, new]), limit).await.map(drop)
+    }
+
+    /// Removes a database and its filestore; false when Odoo does not list it, and then it stays.
+    pub async fn drop_database(&self, password: &str, database: &str, limit: Duration) -> Result<bool, Unanswered> {
+        self.db_within("drop", json!([password, database]), limit).await.map(|answer| answer == Value::Bool(true))
+    }
+
     /// Whether the master password is right, without the risk of changing it.
     pub async fn check_password(&self, password: &str) -> Result<(), Unanswered> {
         self.db("list_countries", json!([password])).await.map(drop)
     }
 
     async fn db(&self, method: &str, arguments: Value) -> Result<Value, Unanswered> {
-        self.ask("/jsonrpc", json!({"service": "db", "method": method, "args": arguments})).await
+        self.db_within(method, arguments, self.limit).await
+    }
+
+    async fn db_within(&self, method: &str, arguments: Value, limit: Duration) -> Result<Value, Unanswered> {
+        self.ask_within("/jsonrpc", json!({"service": "db", "method": method, "args": arguments}), limit).await
     }
 
     async fn ask(&self, path: &str, params: Value) -> Result<Value, Unanswered> {
+        self.ask_within(path, params, self.limit).await
+    }
+
+    async fn ask_within(&self, path: &str, params: Value, limit: Duration) -> Result<Value, Unanswered> {
         let call = json!({"jsonrpc": "2.0", "method": "call", "id": 1, "params": params});
-        let request = self.http.post(self.address(path)).timeout(self.limit).json(&call);
+        let request = self.http.post(self.address(path)).timeout(limit).json(&call);
         let response = request.send().await.map_err(|error| Unanswered::Unreachable(chain(&error)))?;
         let status = response.status();
         if status.is_redirection() {
@@ -136,7 +165,7 @@ impl Odoo {
 }
 
 /// Reads a page, but not without end.
-pub(super) async fn read_page(mut response: Response) -> reqwest::Result<String> {
+pub(crate) async fn read_page(mut response: Response) -> reqwest::Result<String> {
     let mut page = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         page.extend_from_slice(&chunk);
@@ -148,7 +177,7 @@ pub(super) async fn read_page(mut response: Response) -> reqwest::Result<String>
 }
 
 /// An error with its causes: the outermost alone seldom says what happened.
-pub(super) fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = String::new();
     let mut next = error.source().or(Some(error));
     while let Some(cause) = next {

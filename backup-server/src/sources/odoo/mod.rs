@@ -17,14 +17,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::{OpenedSource, SourceGuard, SourceSettings, words};
 use crate::repositories::{CUSTOM_DUMP, Content, ContentFile, ReportProgress};
-use client::Odoo;
+pub(crate) use client::{Odoo, Unanswered, chain, read_page};
+pub(crate) use pages::{Page, title};
+pub(crate) use preflight::{disabled, hides_filtered, look_at_server, wrong_password};
+pub(crate) use verify::reader;
+
 use download::Arrived;
 
 /// Someone waits for a test's answer.
 const TEST_LIMIT: Duration = Duration::from_mins(1);
 
 /// An Odoo and a database in it.
-pub(super) struct Http<'a> {
+pub(crate) struct Http<'a> {
     pub url: &'a str,
     pub database: &'a DatabaseName,
     pub master_password: &'a Secret,

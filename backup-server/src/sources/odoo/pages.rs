@@ -2,7 +2,7 @@
 
 /// A page, understood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Page {
+pub(crate) struct Page {
     /// The error on it, without tags and escapes.
     pub error: Option<String>,
     /// It is the database manager's.
@@ -40,7 +40,7 @@ pub(super) fn is_html(start: &[u8]) -> bool {
 }
 
 /// The title of a page.
-pub(super) fn title(html: &str) -> Option<String> {
+pub(crate) fn title(html: &str) -> Option<String> {
     elements(html, "<title", "</title>").next().filter(|title| !title.is_empty())
 }
 

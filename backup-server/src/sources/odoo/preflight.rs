@@ -4,7 +4,7 @@
 //! sent only when the password was found right over RPC and is not `admin`, or, where RPC is blocked, when the manager's
 //! page has no warning.
 
-use backup_api::{DatabaseName, Problem, ProblemCode, Severity};
+use backup_api::{DatabaseName, Problem, ProblemCode, Secret, Severity};
 
 use super::{
     super::words,
@@ -15,7 +15,7 @@ use super::{
 
 /// What was found.
 #[derive(Debug, Default)]
-pub(super) struct Preflight {
+pub(crate) struct Preflight {
     /// Odoo's version, such as `18.0`.
     pub odoo_version: Option<String>,
     /// Everything that is wrong.
@@ -31,23 +31,32 @@ impl Preflight {
 
 /// Asks what can be asked without changing anything.
 pub(super) async fn look(odoo: &Odoo, source: &Http<'_>) -> Preflight {
+    let mut found = look_at_server(odoo, source.url, source.master_password).await;
+    let is_odoo = found.problems.iter().all(|problem| {
+        !matches!(problem.code, ProblemCode::Unreachable | ProblemCode::NotOdoo | ProblemCode::ManagerDisabled)
+    });
+    if is_odoo {
+        look_at_database(odoo, source.database, &mut found).await;
+    }
+    found
+}
+
+/// The same without a database: whether Odoo answers, its manager is enabled and the password is right and no default.
+pub(crate) async fn look_at_server(odoo: &Odoo, url: &str, master_password: &Secret) -> Preflight {
     let mut found = Preflight::default();
     match odoo.version().await {
         Ok(version) => found.odoo_version = Some(version),
         Err(Unanswered::Unreachable(why)) => {
-            found.problems.push(unreachable(source.url, &why));
+            found.problems.push(unreachable(url, &why));
             return found;
         }
-        Err(Unanswered::Strange(why) | Unanswered::Fault(why)) => found.problems.push(not_odoo(source.url, &why)),
-        Err(Unanswered::Denied) => found.problems.push(not_odoo(source.url, "it denies access to its version")),
+        Err(Unanswered::Strange(why) | Unanswered::Fault(why)) => found.problems.push(not_odoo(url, &why)),
+        Err(Unanswered::Denied) => found.problems.push(not_odoo(url, "it denies access to its version")),
     }
     if found.problems.is_empty() {
         let page = look_at_manager(odoo, &mut found).await;
         if found.problems.is_empty() {
-            look_at_password(odoo, source, page, &mut found).await;
-        }
-        if found.problems.iter().all(|problem| problem.code != ProblemCode::ManagerDisabled) {
-            look_at_database(odoo, source.database, &mut found).await;
+            look_at_password(odoo, master_password, page, &mut found).await;
         }
     }
     found
@@ -84,8 +93,8 @@ async fn look_at_manager(odoo: &Odoo, found: &mut Preflight) -> bool {
     false
 }
 
-async fn look_at_password(odoo: &Odoo, source: &Http<'_>, page_is_fine: bool, found: &mut Preflight) {
-    let password = source.master_password.reveal();
+async fn look_at_password(odoo: &Odoo, password: &Secret, page_is_fine: bool, found: &mut Preflight) {
+    let password = password.reveal();
     match odoo.check_password(password).await {
         Ok(()) if password == "admin" => found.problems.push(insecure()),
         Ok(()) => {}
@@ -120,20 +129,21 @@ async fn look_at_database(odoo: &Odoo, database: &DatabaseName, found: &mut Pref
     }
 }
 
-fn hides_filtered(version: &str) -> bool {
+/// From 18 on, the manager does nothing with a database that the filter hides.
+pub(crate) fn hides_filtered(version: &str) -> bool {
     let number = version.trim_start_matches("saas~").split('.').next().and_then(|major| major.parse::<u32>().ok());
     number.is_some_and(|major| major >= 18)
 }
 
 /// `list_db = False`.
-pub(super) fn disabled() -> Problem {
+pub(crate) fn disabled() -> Problem {
     let message = "Odoo's database manager is disabled (list_db = False in its configuration). Enable it, or back up from \
                    PostgreSQL and the filestore directly, which needs no database manager.";
     words::stop(ProblemCode::ManagerDisabled, message)
 }
 
 /// The password is wrong.
-pub(super) fn wrong_password() -> Problem {
+pub(crate) fn wrong_password() -> Problem {
     let message = "Odoo refuses the master password. It is admin_passwd in Odoo's configuration; enter it again here.";
     words::stop(ProblemCode::WrongMasterPassword, message)
 }

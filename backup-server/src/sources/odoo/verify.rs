@@ -109,7 +109,7 @@ fn describe(zip: OdooZip, scan: Scan) -> Zip {
 }
 
 /// The `pg_restore` that custom dumps are read with.
-pub(super) fn reader(tools: &PgTools) -> Result<&PgTool, Failure> {
+pub(crate) fn reader(tools: &PgTools) -> Result<&PgTool, Failure> {
     tools.newest().ok_or_else(|| {
         let message = "A dump cannot be checked without pg_restore. Install PostgreSQL's client programs on the backup \
                        server (the package postgresql-client), then try again; a zip needs none.";

@@ -1,0 +1,286 @@
+//! Restoring through a running Odoo: its database manager restores under a scratch name, what it made is read back and
+//! compared with the backup, and only then takes the live name, by Odoo's own renames.
+//!
+//! Nothing that Odoo says is believed: a redirect follows half a restore as well as a whole one, a drop may do nothing,
+//! and a rename may leave the files behind. What counts is what is seen afterwards.
+
+mod compare;
+mod facts;
+mod preflight;
+mod swap;
+mod target;
+mod upload;
+mod verify;
+
+use backup_api::{DatabaseName, Failure, FailureCode, Phase, Preflight, RestoreMode, RestorePlan, Restored};
+use chrono::TimeDelta;
+
+use super::{Record, Recovered, RestoreTask, Step, Task, replay::Head, task::failure};
+use crate::{repositories::BackupReader, server::App, sources::odoo::look_at_server};
+use swap::{NotSwapped, Reached};
+use target::{NotRemoved, Standing, Target};
+use verify::DumpRead;
+
+/// Adds what is found at the target to the checks.
+pub(super) async fn preflight(
+    app: &App,
+    plan: &RestorePlan,
+    reader: &BackupReader,
+    head: &Head,
+    found: &mut Preflight,
+) {
+    preflight::look(app, plan, reader.backup(), head, found).await;
+}
+
+/// Restores and gives the live name; see [`super::targets`].
+pub(super) async fn restore(work: &mut RestoreTask) -> Result<(), Failure> {
+    work.task.enter(Phase::Checking)?;
+    let target = Target::open(&work.task.app, &work.task.plan).await?;
+    let replaces = look_before(&work.task, &target).await?;
+    work.task.context.info("Reading the backup's dump to its end, before Odoo gets it.");
+    let backup = verify::read_backup(work).await?;
+    work.task.record.marks.replaces = replaces;
+    work.task.step(Step::Preparing).await?;
+    if let Err(why) = make(work, &target, &backup, replaces).await {
+        return Err(clean_up(&work.task, &target, why).await);
+    }
+    take_name(work, &target, replaces).await
+}
+
+/// Looks at the names and the password just before something is sent; tells whether a database is replaced.
+async fn look_before(task: &Task, target: &Target) -> Result<bool, Failure> {
+    let server = look_at_server(&target.odoo, &target.url, &target.password).await;
+    if let Some(problem) = server.problems.into_iter().next() {
+        return Err(target::unusable(problem));
+    }
+    let standing = target.standing(&task.record).await?;
+    let is_copy = matches!(task.plan.mode, RestoreMode::Copy { .. });
+    match standing {
+        Standing { live: true, .. } if is_copy => {
+            let message = format!("There is a database “{}” already. Choose another name.", task.record.database);
+            Err(failure(FailureCode::Preflight, message))
+        }
+        Standing { live, scratch: false, previous: false } => Ok(live),
+        _ => Err(swap::strange(standing, &task.record)),
+    }
+}
+
+/// Makes the restored database under its scratch name, and compares it.
+async fn make(work: &mut RestoreTask, target: &Target, backup: &DumpRead, replaces: bool) -> Result<(), Failure> {
+    work.task.enter(Phase::SendingToOdoo)?;
+    work.task.context.info(format!("Odoo restores the backup as the database “{}”.", work.task.record.scratch));
+    upload::upload(work, target).await?;
+    work.task.pass("restored").await;
+    work.task.enter(Phase::Comparing)?;
+    work.task.context.info("Odoo says that it is done, which proves nothing: reading the database back from it.");
+    let scratch = DatabaseName::parse(&work.task.record.scratch);
+    let scratch = scratch.map_err(|error| failure(FailureCode::Internal, error.to_string()))?;
+    let verified = verify::verify(work, target, &scratch, backup).await?;
+    let task = &mut work.task;
+    let kept = replaces && task.plan.undo_seconds > 0;
+    let undo_until = kept.then(|| task.now() + TimeDelta::seconds(task.plan.undo_seconds.into()));
+    task.record.keep_until = undo_until;
+    task.record.restored = Some(Restored {
+        backup: task.record.backup,
+        database: task.record.database.clone(),
+        tables: verified.counted.tables,
+        rows: verified.counted.rows,
+        attachments: verified.attachments,
+        neutralized: task.plan.neutralize,
+        undo_until,
+        notes: verified.notes,
+    });
+    Ok(())
+}
+
+/// Gives the restored database the live name.
+async fn take_name(work: &mut RestoreTask, target: &Target, replaces: bool) -> Result<(), Failure> {
+    let task = &mut work.task;
+    if let Err(why) = task.enter(Phase::Swapping) {
+        return Err(clean_up(task, target, why).await);
+    }
+    task.step(Step::Swapping).await?;
+    task.pass("swapping").await;
+    match swap::swap(task, target, replaces).await {
+        Ok(()) => {}
+        Err(NotSwapped::Unknown(why)) => return Err(why),
+        Err(NotSwapped::TakenBack(why)) => {
+            task.step(Step::Preparing).await?;
+            return Err(clean_up(task, target, why).await);
+        }
+    }
+    task.pass("renamed").await;
+    if !replaces
+        && let Err(why) = verify::live_attachments(&task.app, target, &work.reader, &task.record.database).await
+    {
+        target.rename(task.record.database.as_str(), &task.record.scratch).await.map_err(not_taken_back)?;
+        task.step(Step::Preparing).await?;
+        let why = in_the_way(&task.record, &why);
+        return Err(clean_up(task, target, why).await);
+    }
+    task.step(Step::Swapped).await
+}
+
+fn not_taken_back(error: target::NotRenamed) -> Failure {
+    match error {
+        target::NotRenamed::Untouched(why) | target::NotRenamed::Unknown(why) => why,
+    }
+}
+
+fn in_the_way(record: &Record, why: &Failure) -> Failure {
+    if why.code != FailureCode::Mismatch {
+        return why.clone();
+    }
+    let name = &record.database;
+    let message = format!(
+        "The attachments are not there under the name “{name}”: a folder of an earlier database is in the way on the Odoo \
+         server, and then Odoo leaves the files where they were. The restore was taken back. Move the folder away (in \
+         Odoo's data_dir: mv filestore/{name} filestore/{name}.old), then restore again."
+    );
+    failure(FailureCode::Mismatch, message)
+}
+
+/// Removes what was made under the scratch name, and adds to the failure what could not be removed.
+async fn clean_up(task: &Task, target: &Target, why: Failure) -> Failure {
+    task.context.enter(Phase::CleaningUp);
+    let scratch = &task.record.scratch;
+    match target.remove(scratch).await {
+        Ok(()) => {
+            task.context.info(format!("Nothing is left of the database “{scratch}”."));
+            why
+        }
+        Err(left) => {
+            let left = left.message(scratch);
+            task.context.warn(&left);
+            failure(why.code, format!("{} {left}", why.message))
+        }
+    }
+}
+
+/// Gives the live name back; see [`super::targets`].
+pub(super) async fn undo(task: &mut Task) -> Result<(), Failure> {
+    task.step(Step::Undoing).await?;
+    task.context.enter(Phase::Undoing);
+    let target = ready_to_undo(task).await?;
+    task.pass("undoing").await;
+    match swap::swap_back(task, &target).await {
+        Ok(()) => {}
+        Err(NotSwapped::Unknown(why) | NotSwapped::TakenBack(why)) => return Err(why),
+    }
+    task.pass("undone").await;
+    task.step(Step::Undone).await?;
+    task.context.enter(Phase::CleaningUp);
+    match target.remove(&task.record.scratch).await {
+        Ok(()) => Ok(()),
+        Err(left @ NotRemoved::Kept(_)) => {
+            task.context.warn(left.message(&task.record.scratch));
+            Ok(())
+        }
+        Err(left @ NotRemoved::Unreachable(_)) => {
+            let message = format!(
+                "The database from before has its name “{}” again. {}",
+                task.record.database,
+                left.message(&task.record.scratch)
+            );
+            Err(failure(FailureCode::Source, message))
+        }
+    }
+}
+
+async fn ready_to_undo(task: &Task) -> Result<Target, Failure> {
+    let target = Target::open(&task.app, &task.plan).await?;
+    let server = look_at_server(&target.odoo, &target.url, &target.password).await;
+    if let Some(problem) = server.problems.into_iter().next() {
+        return Err(target::unusable(problem));
+    }
+    match target.standing(&task.record).await? {
+        Standing { live: true, scratch: false, previous: true } => Ok(target),
+        standing => Err(swap::strange(standing, &task.record)),
+    }
+}
+
+/// After a crash: brings what the journal says to its end; see [`super::targets`].
+pub(super) async fn recover(app: &App, plan: &RestorePlan, record: &mut Record) -> Result<Recovered, Failure> {
+    let target = Target::open(app, plan).await?;
+    match record.step {
+        Step::Preparing => {
+            remove(&target, &record.scratch).await?;
+            Ok(Recovered::TakenBack)
+        }
+        Step::Swapping => recover_swap(app, &target, record).await,
+        Step::Swapped | Step::Kept | Step::Closed => Ok(Recovered::Finished),
+        Step::Undoing => recover_undo(&target, record).await,
+        Step::Undone => {
+            remove(&target, &record.scratch).await?;
+            Ok(Recovered::Finished)
+        }
+        Step::Dropping => {
+            remove(&target, &record.previous).await?;
+            Ok(Recovered::Finished)
+        }
+    }
+}
+
+async fn recover_swap(app: &App, target: &Target, record: &Record) -> Result<Recovered, Failure> {
+    match swap::reached(target.standing(record).await?, record)? {
+        Reached::Before => {
+            remove(target, &record.scratch).await?;
+            Ok(Recovered::TakenBack)
+        }
+        // What was restored is verified, and one rename is to be done either way.
+        Reached::Between => {
+            target.rename(&record.scratch, record.database.as_str()).await.map_err(not_taken_back)?;
+            Ok(Recovered::Finished)
+        }
+        Reached::After if record.marks.replaces => Ok(Recovered::Finished),
+        Reached::After => {
+            let reader = app.repositories.open_backup(record.repository, record.backup).await.map_err(Failure::from)?;
+            match verify::live_attachments(app, target, &reader, &record.database).await {
+                Ok(()) => Ok(Recovered::Finished),
+                Err(why) if why.code == FailureCode::Mismatch => {
+                    target.rename(record.database.as_str(), &record.scratch).await.map_err(not_taken_back)?;
+                    remove(target, &record.scratch).await?;
+                    tracing::warn!(restore.id = %record.id, "{}", in_the_way(record, &why).message);
+                    Ok(Recovered::TakenBack)
+                }
+                Err(why) => Err(why),
+            }
+        }
+    }
+}
+
+async fn recover_undo(target: &Target, record: &Record) -> Result<Recovered, Failure> {
+    match target.standing(record).await? {
+        Standing { live: true, scratch: false, previous: true } => return Ok(Recovered::TakenBack),
+        Standing { live: false, scratch: true, previous: true } => {
+            target.rename(&record.previous, record.database.as_str()).await.map_err(not_taken_back)?;
+        }
+        Standing { live: true, scratch: true, previous: false } => {}
+        // Somebody removed what was replaced; the undo said so and changed nothing.
+        Standing { live: true, scratch: false, previous: false } => return Ok(Recovered::TakenBack),
+        standing => return Err(swap::strange(standing, record)),
+    }
+    remove(target, &record.scratch).await?;
+    Ok(Recovered::Finished)
+}
+
+/// Removes a database; what Odoo refuses to remove is told and left, as asking again would not help.
+async fn remove(target: &Target, name: &str) -> Result<(), Failure> {
+    match target.remove(name).await {
+        Ok(()) => Ok(()),
+        Err(NotRemoved::Unreachable(why)) => Err(why),
+        Err(left @ NotRemoved::Kept(_)) => {
+            tracing::warn!("{}", left.message(name));
+            Ok(())
+        }
+    }
+}
+
+/// Removes what was replaced; again without complaint when it is gone already.
+pub(super) async fn drop_previous(app: &App, plan: &RestorePlan, record: &Record) -> Result<(), Failure> {
+    let target = Target::open(app, plan).await?;
+    match target.remove(&record.previous).await {
+        Ok(()) => Ok(()),
+        Err(left) => Err(failure(FailureCode::OdooError, left.message(&record.previous))),
+    }
+}

@@ -1,0 +1,209 @@
+//! Reads back what Odoo made of a backup: its own backup of the restored database, checked as every arriving one is, and
+//! compared with what the backup holds.
+
+use std::{
+    collections::HashSet,
+    io::Read,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use backup_api::{Attachments, BackupFormat, DatabaseName, Failure, FailureCode, Phase, RestoreMode};
+use bytes::{Bytes, BytesMut};
+use futures::TryStreamExt;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    super::{
+        RestoreTask, Task,
+        replay::{self, Contents, Counted, DumpStream},
+        task::failure,
+    },
+    compare::compare,
+    facts::Facts,
+    target::Target,
+};
+use crate::{
+    repositories::{BackupReader, CUSTOM_DUMP, OpenContent, PLAIN_DUMP, ReportProgress},
+    server::App,
+    sources::{OpenedSource, odoo::hides_filtered, odoo::reader},
+};
+
+/// Bytes that are read at once.
+const PIECE: usize = 256 * 1024;
+/// Pieces that wait to be read.
+const QUEUE: usize = 4;
+/// Names that a message shows.
+const NAMED: usize = 5;
+
+/// What a dump holds.
+pub(super) struct DumpRead {
+    pub contents: Contents,
+    pub facts: Facts,
+}
+
+/// What was restored, compared with the backup.
+pub(super) struct Verified {
+    pub counted: Counted,
+    pub attachments: Option<Attachments>,
+    pub notes: Vec<String>,
+}
+
+/// Reads the backup's own dump to its end. It is refused here, before Odoo has it, when it holds what no dump of Odoo's
+/// holds: Odoo would give it to `psql`, which runs programs that a dump names.
+pub(super) async fn read_backup(work: &RestoreTask) -> Result<DumpRead, Failure> {
+    let dump = work.reader.dump();
+    read(&work.task, dump, work.reader.is_custom()).await
+}
+
+async fn read(task: &Task, dump: DumpStream, is_custom: bool) -> Result<DumpRead, Failure> {
+    let cancel = &task.context.cancel;
+    let plain = if is_custom { replay::plain_of_custom(reader(&task.app.tools)?, dump, cancel) } else { dump };
+    let facts = Arc::new(Mutex::new(Facts::default()));
+    let seen = Arc::clone(&facts);
+    let plain = plain.inspect_ok(move |piece| seen.lock().unwrap_or_else(PoisonError::into_inner).read(piece));
+    let contents = replay::read(Box::pin(plain), |_| (), cancel).await?;
+    let facts = std::mem::take(&mut *facts.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(DumpRead { contents, facts })
+}
+
+/// Dumps the restored database back and compares all of it; asserts that it is neutralized, or a copy, as asked for.
+pub(super) async fn verify(
+    work: &RestoreTask,
+    target: &Target,
+    name: &DatabaseName,
+    backup: &DumpRead,
+) -> Result<Verified, Failure> {
+    let task = &work.task;
+    check_shown(target, name).await?;
+    let context = task.context.clone();
+    let progress: ReportProgress = Arc::new(move |_, progress| context.progress(Phase::Comparing, progress));
+    let format = work.reader.backup().format;
+    let mut opened = read_back(&task.app, target, name, format, progress, &task.context.cancel).await?;
+    let attachments = check_attachments(&work.reader, &opened)?;
+    let dump_name = if work.reader.is_custom() { CUSTOM_DUMP } else { PLAIN_DUMP };
+    let at = opened.content.files.iter().position(|file| file.path == dump_name);
+    let at = at.ok_or_else(|| failure(FailureCode::Incomplete, "What Odoo gives back has no dump."))?;
+    let dump = stream(opened.content.files.swap_remove(at).open);
+    let found = read(task, dump, work.reader.is_custom()).await?;
+    let dropped = tokio::task::spawn_blocking(move || drop(opened)).await;
+    dropped.map_err(|error| failure(FailureCode::Internal, error.to_string()))?;
+    let plan = &task.plan;
+    let compared = compare(&backup.contents, &found.contents, &backup.facts, plan.neutralize)?;
+    if plan.neutralize {
+        found.facts.check_neutralized()?;
+    }
+    if matches!(plan.mode, RestoreMode::Copy { .. }) && found.facts.uuid == backup.facts.uuid {
+        let message = "Odoo did not give the copy an identity of its own (database.uuid), so it was not put into use: two \
+                       databases of one identity disturb each other. Restore it without Odoo, or look at Odoo's log.";
+        return Err(failure(FailureCode::Mismatch, message));
+    }
+    Ok(Verified { counted: compared.counted, attachments, notes: compared.notes })
+}
+
+/// Whether all files of the backup are there under the live name, where a folder in the way hides them.
+pub(super) async fn live_attachments(
+    app: &App,
+    target: &Target,
+    reader: &BackupReader,
+    live: &DatabaseName,
+) -> Result<(), Failure> {
+    if reader.attachment_count() == 0 {
+        return Ok(());
+    }
+    check_shown(target, live).await?;
+    let cancel = CancellationToken::new();
+    let opened = read_back(app, target, live, BackupFormat::Zip, Arc::new(|_, _| ()), &cancel).await?;
+    check_attachments(reader, &opened)?;
+    let dropped = tokio::task::spawn_blocking(move || drop(opened)).await;
+    dropped.map_err(|error| failure(FailureCode::Internal, error.to_string()))
+}
+
+async fn read_back(
+    app: &App,
+    target: &Target,
+    name: &DatabaseName,
+    format: BackupFormat,
+    progress: ReportProgress,
+    cancel: &CancellationToken,
+) -> Result<OpenedSource, Failure> {
+    let opened = app.sources.open(&target.source(name.clone()), format, progress, cancel.clone()).await;
+    opened.map_err(|error| {
+        let message = format!("The restored database could not be read back from Odoo. {}", error.message);
+        failure(error.code, message)
+    })
+}
+
+/// Odoo gives back only databases that it lists and shows under this address.
+async fn check_shown(target: &Target, name: &DatabaseName) -> Result<(), Failure> {
+    let has = |names: &[String]| names.iter().any(|known| known == name.as_str());
+    let listed = target.odoo.databases().await.map_err(|why| target.unanswered(why))?;
+    if !has(&listed) {
+        let message = format!(
+            "Odoo does not list the database “{name}” that it restored: it was started for certain databases only (-d or \
+             db_name), so what it restored cannot be verified. Restore into PostgreSQL directly, or start Odoo without -d."
+        );
+        return Err(failure(FailureCode::OdooError, message));
+    }
+    let version = target.odoo.version().await.map_err(|why| target.unanswered(why))?;
+    let shown = target.odoo.shown_databases().await.map_err(|why| target.unanswered(why))?;
+    if hides_filtered(&version) && !has(&shown) {
+        let message = format!(
+            "Odoo's dbfilter hides the database “{name}” under this address, so what was restored cannot be verified. \
+             Enter an address that dbfilter does not restrict (or let it match names that begin as this one), or restore \
+             into PostgreSQL directly."
+        );
+        return Err(failure(FailureCode::OdooError, message));
+    }
+    Ok(())
+}
+
+/// Each file of the backup must be in what came back, whose content was checked as it arrived.
+fn check_attachments(reader: &BackupReader, opened: &OpenedSource) -> Result<Option<Attachments>, Failure> {
+    if reader.is_custom() {
+        return Ok(None);
+    }
+    let there: HashSet<[u8; 20]> = opened.content.files.iter().filter_map(|file| file.sha1).collect();
+    let wanted = (0..reader.attachment_count()).filter_map(|place| reader.attachment(place));
+    let missing: Vec<String> =
+        wanted.filter(|(sha1, _)| !there.contains(sha1)).map(|(sha1, _)| hex::encode(sha1)).collect();
+    if missing.is_empty() {
+        return Ok(opened.facts.attachments.clone());
+    }
+    let named = missing.iter().take(NAMED).map(|name| format!("{}/{name}", &name[..2])).collect::<Vec<_>>().join(", ");
+    let message = format!(
+        "{} of {} attachment files of the backup are not there after Odoo restored it (the first: {named}). It was not \
+         put into use. Look at the disk of Odoo's filestore and at Odoo's log.",
+        missing.len(),
+        reader.attachment_count()
+    );
+    Err(failure(FailureCode::Mismatch, message))
+}
+
+/// A file that is read where blocking is allowed, as a stream.
+fn stream(open: OpenContent) -> DumpStream {
+    let (to, from) = mpsc::channel(QUEUE);
+    tokio::task::spawn_blocking(move || {
+        let read = open().and_then(|mut file| pump(&mut *file, &to));
+        if let Err(error) = read {
+            // Nobody hears it when the reader has gone away, which is then the reason.
+            let _ = to.blocking_send(Err(error));
+        }
+    });
+    Box::pin(ReceiverStream::new(from))
+}
+
+fn pump(file: &mut dyn Read, to: &mpsc::Sender<std::io::Result<Bytes>>) -> std::io::Result<()> {
+    loop {
+        let mut piece = BytesMut::zeroed(PIECE);
+        let read = file.read(&mut piece)?;
+        if read == 0 {
+            return Ok(());
+        }
+        piece.truncate(read);
+        if to.blocking_send(Ok(piece.freeze())).is_err() {
+            return Ok(());
+        }
+    }
+}
