@@ -6,7 +6,7 @@ use utoipa::{
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
 };
 
-use crate::{jobs, links, router::routes};
+use crate::{jobs, links, restores, router::routes};
 
 /// The API's description.
 #[derive(OpenApi)]
@@ -35,6 +35,9 @@ use crate::{jobs, links, router::routes};
         links::routes::create_link,
         links::routes::revoke_link,
         links::download,
+        restores::routes::preflight,
+        restores::routes::start_restore,
+        restores::routes::start_undo,
     ),
     security(("token" = [])),
     modifiers(&Token),

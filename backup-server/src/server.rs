@@ -1,6 +1,6 @@
 //! The parts of a backup server put together: start, router, stop.
 
-use std::{collections::HashMap, io, ops::Deref, sync::Arc, time::Instant};
+use std::{io, ops::Deref, sync::Arc, time::Instant};
 
 use axum::Router;
 use backup_api::{Backup, BackupId, RepositoryId, Secret};
@@ -13,7 +13,7 @@ use crate::{
     keys::{self, Token},
     links::Links,
     repositories::{Repositories, StorageError},
-    restores::Restores,
+    restores::{self, Restores},
     router::{self, Refusal},
     sources::{AddressPolicy, InvalidRange, PgTools, SourceSettings, Sources, Staging},
 };
@@ -28,6 +28,12 @@ pub struct BackupServer {
 /// What every route can reach.
 #[derive(Clone)]
 pub(crate) struct App(Arc<Parts>);
+
+impl From<Arc<Parts>> for App {
+    fn from(parts: Arc<Parts>) -> Self {
+        Self(parts)
+    }
+}
 
 impl Deref for App {
     type Target = Parts;
@@ -91,13 +97,16 @@ impl BackupServer {
         let journal = Journal::new(layout.jobs());
         let records = journal.load().map_err(failed)?;
         let jobs = JobRunner::new(journal, records, config.jobs, config.clock.clone());
-        jobs.settle(&repositories, HashMap::new()).await;
-        jobs.trim().await;
         let started_at = config.clock.now();
         let parts =
             Parts { config, layout, token, key, started_at, repositories, sources, tools, jobs, links, restores };
+        let app = App(Arc::new(parts));
+        let recovered = restores::recover::at_start(&app).await;
+        app.jobs.settle(&app.repositories, recovered).await;
+        app.jobs.trim().await;
+        tokio::spawn(restores::recover::watch(Arc::downgrade(&app.0)));
         tracing::info!("Backup server ready after {:.1} s", began.elapsed().as_secs_f64());
-        Ok(Self { app: App(Arc::new(parts)), token_is_new })
+        Ok(Self { app, token_is_new })
     }
 
     /// Its routes (`/v1/…`, `/healthz`, `/readyz`), to be served or nested below a path.

@@ -15,3 +15,4 @@ pub(crate) use backup::BackupJob;
 pub(crate) use context::JobContext;
 pub(crate) use journal::Journal;
 pub(crate) use runner::{Done, JobRunner, NewJob, SubmitError};
+pub(crate) use words::size;

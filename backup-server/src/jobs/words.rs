@@ -8,7 +8,7 @@ use backup_api::{Attachments, Backup, Source, SourceReport};
 const SHOWN: usize = 10;
 
 /// `1.5 MB`, as everywhere in the panel: a megabyte is 1,000,000 bytes.
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     let tenths = bytes.saturating_add(50_000) / 100_000;
     format!("{}.{} MB", tenths / 10, tenths % 10)
 }

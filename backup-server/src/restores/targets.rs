@@ -1,53 +1,58 @@
 //! The two kinds of target behind the same few verbs.
 
-use backup_api::{Backup, Check, CheckCode, CheckOutcome, Failure, FailureCode, Preflight, RestorePlan, Source};
+use backup_api::{Failure, Preflight, RestorePlan, Source};
 
-use super::{Record, Recovered, RestoreTask, Task, task::failure};
-use crate::server::App;
+use super::{Record, Recovered, RestoreTask, Task, odoo, postgres, replay::Head};
+use crate::{repositories::BackupReader, server::App};
 
-/// Adds what is found at the target to the checks.
-pub(super) async fn preflight(_app: &App, plan: &RestorePlan, _backup: &Backup, found: &mut Preflight) {
+/// Adds what is found at the target to the checks, and the current database. `head` is the beginning of the dump,
+/// `modules` are those that the backup's manifest names.
+pub(super) async fn preflight(
+    app: &App,
+    plan: &RestorePlan,
+    reader: &BackupReader,
+    head: &Head,
+    modules: &[String],
+    found: &mut Preflight,
+) {
     match &plan.target {
-        Source::Postgres { .. } | Source::OdooHttp { .. } => found.checks.push(Check {
-            code: CheckCode::Connection,
-            outcome: CheckOutcome::Stop,
-            message: unsupported().message,
-        }),
+        Source::Postgres { .. } => postgres::preflight(app, plan, reader, head, modules, found).await,
+        Source::OdooHttp { .. } => odoo::preflight(app, plan, reader, head, found).await,
     }
 }
 
-/// Restores and gives the live name, with `record.restored` set before the swap. Ends at [`super::Step::Swapped`] when
-/// the restored database was looked at under its live name. On a failure, what was made is removed again; where that, or
-/// the outcome of the swap, cannot be known now, the step in the journal says where [`recover`] has to go on.
+/// Restores and gives the live name, with `record.restored` and `record.keep_until` set before the swap. Returns when
+/// the restored database was looked at under its live name. On a failure it just returns: the caller calls [`recover`],
+/// which looks at the target and takes back or finishes.
 pub(super) async fn restore(work: &mut RestoreTask) -> Result<(), Failure> {
     match &work.task.plan.target {
-        Source::Postgres { .. } | Source::OdooHttp { .. } => Err(unsupported()),
+        Source::Postgres { .. } => postgres::restore(work).await,
+        Source::OdooHttp { .. } => odoo::restore(work).await,
     }
 }
 
-/// Gives the live name back to what was replaced and removes what was restored: from [`super::Step::Undoing`] to
-/// [`super::Step::Undone`] and on to its end; on a failure back at [`super::Step::Kept`], unless that cannot be known now.
+/// Gives the live name back to what was replaced, with [`super::Step::Undoing`] and [`super::Step::Undone`] on the way,
+/// and removes what was restored. On a failure it just returns: the caller calls [`recover`].
 pub(super) async fn undo(task: &mut Task) -> Result<(), Failure> {
     match &task.plan.target {
-        Source::Postgres { .. } | Source::OdooHttp { .. } => Err(unsupported()),
+        Source::Postgres { .. } => postgres::undo(task).await,
+        Source::OdooHttp { .. } => odoo::undo(task).await,
     }
 }
 
-/// After a crash: brings what the journal says to its end. An error means that the target cannot be reached now, and
-/// that nothing changed.
-pub(super) async fn recover(_app: &App, plan: &RestorePlan, _record: &mut Record) -> Result<Recovered, Failure> {
+/// After a crash or a failure, at any step, as often as needed: looks at the target, and finishes what has the live name,
+/// takes back what has not. An error means that the target cannot be reached now; it is asked again later.
+pub(super) async fn recover(app: &App, plan: &RestorePlan, record: &mut Record) -> Result<Recovered, Failure> {
     match &plan.target {
-        Source::Postgres { .. } | Source::OdooHttp { .. } => Err(unsupported()),
+        Source::Postgres { .. } => postgres::recover(app, plan, record).await,
+        Source::OdooHttp { .. } => odoo::recover(app, plan, record).await,
     }
 }
 
 /// Removes what was replaced; again without complaint when it is gone already.
-pub(super) async fn drop_previous(_app: &App, plan: &RestorePlan, _record: &Record) -> Result<(), Failure> {
+pub(super) async fn drop_previous(app: &App, plan: &RestorePlan, record: &Record) -> Result<(), Failure> {
     match &plan.target {
-        Source::Postgres { .. } | Source::OdooHttp { .. } => Err(unsupported()),
+        Source::Postgres { .. } => postgres::drop_previous(app, plan, record).await,
+        Source::OdooHttp { .. } => odoo::drop_previous(app, plan, record).await,
     }
-}
-
-fn unsupported() -> Failure {
-    failure(FailureCode::Preflight, "This version cannot restore into this kind of target.")
 }

@@ -23,7 +23,7 @@ const SHOWN: usize = 80;
 
 /// What the database refers to, compact: there can be a million of them.
 #[derive(Debug, Default)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     /// SHA-1s, sorted, each once.
     files: Vec<[u8; 20]>,
     /// Names that are not `xx/<sha1>`: where they lead is not known, so they are never opened.
@@ -33,7 +33,7 @@ pub(super) struct Wanted {
 
 /// A look at the filestore.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// Expected, present, bytes and the first missing.
     pub attachments: Attachments,
     /// The present ones.
@@ -201,13 +201,13 @@ fn parse_name(name: &str) -> Option<[u8; 20]> {
 }
 
 /// Writes `xx/<sha1>`.
-fn file_name(sha1: &[u8; 20]) -> String {
+pub(crate) fn file_name(sha1: &[u8; 20]) -> String {
     let digits = hex::encode(sha1);
     format!("{}/{digits}", &digits[..2])
 }
 
 /// The filestore folder of a source.
-pub(super) fn folder(filestore: Option<&String>) -> Option<PathBuf> {
+pub(crate) fn folder(filestore: Option<&String>) -> Option<PathBuf> {
     filestore.filter(|path| !path.trim().is_empty()).map(PathBuf::from)
 }
 

@@ -22,8 +22,16 @@ pub use addresses::{AddressPolicy, InvalidRange};
 pub use pg_tools::{PgTool, PgTools};
 pub use staging::Staging;
 
+pub(crate) use attachments::{Found, Wanted, file_name, folder as filestore_folder};
+pub(crate) use postgres::{Connected, ServerAddress, major_version};
+
 use odoo::Http;
 use postgres::Direct;
+
+/// A problem that says why a database cannot be reached.
+pub(crate) fn unreachable_problem(message: impl Into<String>) -> backup_api::Problem {
+    words::stop(backup_api::ProblemCode::Unreachable, message)
+}
 
 /// What reading sources needs.
 #[derive(Clone, Debug)]

@@ -101,7 +101,7 @@ impl PgTools {
     }
 
     /// The newest: it reads the dumps of all older ones.
-    pub(super) fn newest(&self) -> Option<&PgTool> {
+    pub(crate) fn newest(&self) -> Option<&PgTool> {
         self.by_major.values().next_back()
     }
 }

@@ -57,7 +57,7 @@ impl WrittenManifest {
 }
 
 /// `18.0` of `18.0.1.3`, `saas~17.4` of `saas~17.4.1.3`.
-fn major_version(base: &str) -> Option<String> {
+pub(crate) fn major_version(base: &str) -> Option<String> {
     let mut parts = base.split('.');
     let (major, minor) = (parts.next()?, parts.next()?);
     let digits = major.strip_prefix("saas~").unwrap_or(major);

@@ -25,7 +25,8 @@ use super::{
 use crate::repositories::{CUSTOM_DUMP, Content, ContentFile, MANIFEST, PLAIN_DUMP, ReportProgress};
 use dump::DumpRun;
 use manifest::WrittenManifest;
-use server::{Connected, ServerAddress};
+pub(crate) use manifest::major_version;
+pub(crate) use server::{Connected, ServerAddress};
 
 pub(super) use report::test;
 

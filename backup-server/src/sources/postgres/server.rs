@@ -16,7 +16,7 @@ const EXAMPLE: &str = "Write it as postgres://user:password@host:5432/ or postgr
 
 /// Where a server listens and as whom to connect.
 #[derive(Clone, Debug)]
-pub(super) struct ServerAddress {
+pub(crate) struct ServerAddress {
     endpoint: Endpoint,
     port: u16,
     user: String,
@@ -32,7 +32,7 @@ enum Endpoint {
 }
 
 /// A connection, and how `pg_dump` reaches the same server.
-pub(super) struct Connected {
+pub(crate) struct Connected {
     /// The connection.
     pub connection: PgConnection,
     /// Environment variables for `pg_dump`; one of them is the password.
@@ -77,6 +77,21 @@ impl ServerAddress {
         }
         let password = url.password().map(decode).transpose()?.map(Secret::new);
         Ok(Self { endpoint, port, user, password, ssl_mode, ssl_root_cert })
+    }
+
+    /// The same server as somebody else.
+    pub fn with_login(&self, user: &str, password: Secret) -> Self {
+        Self { user: user.to_owned(), password: Some(password), ..self.clone() }
+    }
+
+    /// Whether it is the machine that this process runs on.
+    pub fn is_local(&self) -> bool {
+        match &self.endpoint {
+            Endpoint::Socket(_) => true,
+            Endpoint::Host(host) => {
+                host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+            }
+        }
     }
 
     /// Connects to a database.

@@ -1,0 +1,219 @@
+//! The PostgreSQL server that is restored into: connections, and what its catalogs tell.
+
+use std::time::Duration;
+
+use backup_api::{Failure, FailureCode, Problem, RestorePlan, Secret, Source};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, error::DatabaseError};
+
+use super::super::task::failure;
+use crate::{
+    server::App,
+    sources::{AddressPolicy, Connected, ServerAddress},
+};
+
+/// Databases that one can connect to when the live one does not exist or is being renamed.
+const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
+
+/// A server, as it is reached with one login.
+#[derive(Clone)]
+pub(super) struct Server {
+    address: ServerAddress,
+    policy: AddressPolicy,
+    limit: Duration,
+}
+
+/// Who is connected, and to what.
+#[derive(Clone, Debug)]
+pub(super) struct Login {
+    pub name: String,
+    pub is_superuser: bool,
+    pub may_create_databases: bool,
+    /// Whether it may end the sessions of other roles that are no superusers.
+    pub may_signal: bool,
+    /// Such as `15.18`.
+    pub version: String,
+    pub major: u32,
+}
+
+/// A database as the catalog has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Database {
+    pub oid: u32,
+    pub owner: String,
+    /// The part of `CREATE DATABASE` that makes another one sort and compare in the same way.
+    pub locale: String,
+    pub bytes: Option<u64>,
+}
+
+impl Server {
+    /// The server of a plan.
+    pub fn of(app: &App, plan: &RestorePlan) -> Result<Self, Problem> {
+        Self::at(app, &plan.target)
+    }
+
+    fn at(app: &App, target: &Source) -> Result<Self, Problem> {
+        let settings = app.sources.settings();
+        let url = match target {
+            Source::Postgres { url, .. } => url.clone(),
+            Source::OdooHttp { .. } => Secret::new(""),
+        };
+        let address = ServerAddress::parse(&url)?;
+        Ok(Self { address, policy: settings.addresses.clone(), limit: settings.timeouts.connect })
+    }
+
+    /// The same server as somebody else.
+    pub fn with_login(&self, user: &str, password: Secret) -> Self {
+        Self { address: self.address.with_login(user, password), ..self.clone() }
+    }
+
+    /// Whether it runs on this machine, so that its disk may be one of ours.
+    pub fn is_local(&self) -> bool {
+        self.address.is_local()
+    }
+
+    /// Connects to a database.
+    pub async fn connect(&self, database: &str) -> Result<PgConnection, Problem> {
+        let Connected { mut connection, .. } = self.address.connect(database, &self.policy, self.limit).await?;
+        // Limits that an administrator set for Odoo's requests are not meant for this.
+        let settled = run(&mut connection, "SET statement_timeout = 0; SET lock_timeout = 0").await;
+        settled.map_err(|failure| crate::sources::unreachable_problem(failure.message))?;
+        Ok(connection)
+    }
+
+    /// Connects to a database that is neither the live one nor any that is made here.
+    pub async fn maintenance(&self) -> Result<PgConnection, Problem> {
+        let mut first = None;
+        for database in MAINTENANCE {
+            match self.connect(database).await {
+                Ok(connection) => return Ok(connection),
+                Err(problem) => drop(first.get_or_insert(problem)),
+            }
+        }
+        Err(first.unwrap_or_else(|| crate::sources::unreachable_problem("There is no database to connect to.")))
+    }
+}
+
+/// Who is connected.
+pub(super) async fn login(connection: &mut PgConnection) -> Result<Login, Failure> {
+    let sql = "SELECT rolname::text, rolsuper, rolcreatedb OR rolsuper, \
+               rolsuper OR pg_has_role(current_user, 'pg_signal_backend', 'USAGE'), \
+               split_part(current_setting('server_version'), ' ', 1), current_setting('server_version_num')::int \
+               FROM pg_roles WHERE rolname = current_user";
+    let row = sqlx::query(sql).fetch_one(connection).await.map_err(|error| asked(&error))?;
+    let number: i32 = row.get(5);
+    Ok(Login {
+        name: row.get(0),
+        is_superuser: row.get(1),
+        may_create_databases: row.get(2),
+        may_signal: row.get(3),
+        version: row.get(4),
+        major: u32::try_from(number / 10_000).unwrap_or_default(),
+    })
+}
+
+/// A database by name; `None` when there is none.
+pub(super) async fn database(connection: &mut PgConnection, name: &str) -> Result<Option<Database>, Failure> {
+    // Columns differ between versions: asked for as JSON, a missing one is only missing.
+    let sql = "SELECT oid::int8, pg_get_userbyid(datdba)::text, pg_encoding_to_char(encoding)::text, to_jsonb(d)::text, \
+               CASE WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid) END \
+               FROM pg_database d WHERE datname = $1";
+    let row = sqlx::query(sql).bind(name).fetch_optional(connection).await.map_err(|error| asked(&error))?;
+    Ok(row.map(|row| {
+        let facts: serde_json::Value = serde_json::from_str(row.get::<&str, _>(3)).unwrap_or_default();
+        Database {
+            oid: u32::try_from(row.get::<i64, _>(0)).unwrap_or_default(),
+            owner: row.get(1),
+            locale: locale(row.get(2), &facts),
+            bytes: row.get::<Option<i64>, _>(4).and_then(|bytes| u64::try_from(bytes).ok()),
+        }
+    }))
+}
+
+fn locale(encoding: &str, facts: &serde_json::Value) -> String {
+    let text = |name: &str| facts.get(name).and_then(serde_json::Value::as_str);
+    let mut options = format!("ENCODING {}", literal(encoding));
+    for (option, column) in [("LC_COLLATE", "datcollate"), ("LC_CTYPE", "datctype")] {
+        if let Some(value) = text(column) {
+            options = format!("{options} {option} {}", literal(value));
+        }
+    }
+    let icu = text("datlocale").or_else(|| text("daticulocale"));
+    match (text("datlocprovider"), icu) {
+        (Some("i"), Some(icu)) => format!("{options} LOCALE_PROVIDER icu ICU_LOCALE {}", literal(icu)),
+        (Some("b"), Some(builtin)) => format!("{options} LOCALE_PROVIDER builtin BUILTIN_LOCALE {}", literal(builtin)),
+        _ => options,
+    }
+}
+
+/// What the database with a number is called at the moment; `None` when there is none.
+pub(super) async fn name_of(connection: &mut PgConnection, oid: Option<u32>) -> Result<Option<String>, Failure> {
+    let Some(oid) = oid else { return Ok(None) };
+    let sql = "SELECT datname::text FROM pg_database WHERE oid::int8 = $1";
+    let name = sqlx::query_scalar(sql).bind(i64::from(oid)).fetch_optional(connection).await;
+    name.map_err(|error| asked(&error))
+}
+
+/// Removes a database, ending its sessions; none of that name is as good. Only ever called with names that this program
+/// made, or for the database whose replacement was verified.
+pub(super) async fn drop_database(connection: &mut PgConnection, major: u32, name: &str) -> Result<(), Failure> {
+    if database(connection, name).await?.is_none() {
+        return Ok(());
+    }
+    run(connection, &format!("ALTER DATABASE {0} IS_TEMPLATE false", quote(name))).await?;
+    if major >= 13 {
+        return run(connection, &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote(name))).await;
+    }
+    run(connection, &format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", quote(name))).await?;
+    let sql =
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()";
+    sqlx::query(sql).bind(name).execute(&mut *connection).await.map_err(|error| asked(&error))?;
+    run(connection, &format!("DROP DATABASE IF EXISTS {}", quote(name))).await
+}
+
+/// Runs statements that give nothing back.
+pub(super) async fn run(connection: &mut PgConnection, sql: &str) -> Result<(), Failure> {
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(connection).await.map(drop).map_err(|error| asked(&error))
+}
+
+/// A name in SQL.
+pub(super) fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text in SQL.
+pub(super) fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// Ends a connection in the polite way, so that the server knows at once.
+pub(super) async fn close(connection: PgConnection) {
+    // That it ended is all that counts.
+    let _ = connection.close().await;
+}
+
+/// SQLSTATE of an error of the server; empty for a broken connection.
+pub(super) fn state_of(error: &sqlx::Error) -> String {
+    error.as_database_error().and_then(DatabaseError::code).unwrap_or_default().into_owned()
+}
+
+/// A question or command that failed, in words.
+pub(super) fn asked(error: &sqlx::Error) -> Failure {
+    let said = error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
+    match state_of(error).as_str() {
+        "53100" => failure(
+            FailureCode::NoSpace,
+            format!("PostgreSQL's disk is full ({said}). Free some space there and restore again."),
+        ),
+        "42501" => failure(
+            FailureCode::Preflight,
+            format!("PostgreSQL does not allow it ({said}). Connect as the database's owner, with the right CREATEDB."),
+        ),
+        "55006" => failure(FailureCode::InUse, format!("The database is in use and could not be taken over ({said}).")),
+        _ => failure(FailureCode::Source, format!("PostgreSQL broke off: {said}. Look at its log, then try again.")),
+    }
+}
+
+/// A problem with the target as the failure of a job.
+pub(super) fn unusable(problem: Problem) -> Failure {
+    failure(FailureCode::Source, problem.message)
+}

@@ -1,0 +1,128 @@
+//! The moment in which one database takes the place of another: one transaction with both renames.
+//!
+//! PostgreSQL keeps new connections to a database waiting while its rename is open, and waits itself until the old ones
+//! are gone, which a second connection sees to. What happens to the filestore happens inside, before the commit.
+
+use std::time::Duration;
+
+use backup_api::{Failure, FailureCode};
+use sqlx::PgConnection;
+
+use super::{
+    super::task::failure,
+    server::{Server, asked, close, quote, run, state_of, unusable},
+};
+
+/// How often a rename is tried that PostgreSQL gave up after five seconds because of sessions.
+const ATTEMPTS: u32 = 4;
+/// Between two looks at who is connected.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Who takes whose place.
+pub(super) struct Swap<'a> {
+    /// The live name.
+    pub live: &'a str,
+    /// The name that the present holder of the live name gets; `None` when there is none.
+    pub outgoing: Option<&'a str>,
+    /// The present name of the database that becomes the live one.
+    pub incoming: &'a str,
+}
+
+/// Why a swap did not end well.
+pub(super) enum SwapError {
+    /// Nothing was renamed.
+    Untouched(Failure),
+    /// The connection broke while the renames were being committed: only a look at the catalog tells.
+    Unknown(Failure),
+}
+
+impl Swap<'_> {
+    /// Does it. `inside` runs when nobody can be connected to either database, just before the commit.
+    pub async fn run<F>(&self, server: &Server, inside: F) -> Result<(), SwapError>
+    where
+        F: Future<Output = Result<(), Failure>>,
+    {
+        let mut connection = server.maintenance().await.map_err(|problem| SwapError::Untouched(unusable(problem)))?;
+        let renamed = self.rename(server, &mut connection).await;
+        let done = match renamed {
+            Ok(()) => inside.await,
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = done {
+            // A broken connection is rolled back by the server itself.
+            let _ = run(&mut connection, "ROLLBACK").await;
+            close(connection).await;
+            return Err(SwapError::Untouched(failure));
+        }
+        let committed = run(&mut connection, "COMMIT").await;
+        close(connection).await;
+        committed.map_err(SwapError::Unknown)
+    }
+
+    async fn rename(&self, server: &Server, connection: &mut PgConnection) -> Result<(), Failure> {
+        if let Some(outgoing) = self.outgoing {
+            self.take_out(server, connection, outgoing).await?;
+        } else {
+            run(connection, "BEGIN").await?;
+        }
+        let (live, incoming) = (quote(self.live), quote(self.incoming));
+        run(connection, &format!("ALTER DATABASE {incoming} RENAME TO {live}")).await?;
+        run(connection, &format!("ALTER DATABASE {live} IS_TEMPLATE false ALLOW_CONNECTIONS true")).await
+    }
+
+    /// Renames the live database while a second connection ends its sessions.
+    async fn take_out(&self, server: &Server, connection: &mut PgConnection, outgoing: &str) -> Result<(), Failure> {
+        let mut other = server.maintenance().await.map_err(unusable)?;
+        let sql = format!("ALTER DATABASE {} RENAME TO {}", quote(self.live), quote(outgoing));
+        let mut renamed = Err(in_use("sessions came again and again"));
+        for _attempt in 0..ATTEMPTS {
+            run(connection, "BEGIN").await?;
+            let outcome = tokio::select! {
+                outcome = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.clone())).execute(&mut *connection) => outcome.map(drop),
+                never = end_sessions(&mut other, self.live) => match never {},
+            };
+            let busy = outcome.as_ref().is_err_and(|error| state_of(error) == "55006");
+            if !busy {
+                renamed = outcome.map_err(|error| asked(&error));
+                break;
+            }
+            run(connection, "ROLLBACK").await?;
+            renamed = Err(in_use(&connected(&mut other, self.live).await));
+        }
+        close(other).await;
+        renamed?;
+        run(connection, &format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", quote(outgoing))).await
+    }
+}
+
+/// Ends the sessions of a database again and again; those that may not be ended stay.
+async fn end_sessions(connection: &mut PgConnection, database: &str) -> std::convert::Infallible {
+    loop {
+        let sql = "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()";
+        let pids: Vec<i32> =
+            sqlx::query_scalar(sql).bind(database).fetch_all(&mut *connection).await.unwrap_or_default();
+        for pid in pids {
+            // One by one, for a session that may not be ended is an error for all in the same question.
+            let _ = sqlx::query("SELECT pg_terminate_backend($1)").bind(pid).execute(&mut *connection).await;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// Who is connected, in words.
+async fn connected(connection: &mut PgConnection, database: &str) -> String {
+    let sql = "SELECT string_agg(DISTINCT coalesce(usename, '?') || ' (' || coalesce(nullif(application_name, ''), \
+               backend_type) || ')', ', ') FROM pg_stat_activity WHERE datname = $1";
+    let found: Result<Option<String>, _> = sqlx::query_scalar(sql).bind(database).fetch_one(connection).await;
+    found.ok().flatten().unwrap_or_else(|| "a prepared transaction, perhaps".to_owned())
+}
+
+fn in_use(who: &str) -> Failure {
+    failure(
+        FailureCode::InUse,
+        format!(
+            "The database could not be taken over, because it stayed in use: {who}. Nothing was changed. Stop those \
+             programs, or connect as a user that may end their sessions, and restore again."
+        ),
+    )
+}

@@ -1,0 +1,167 @@
+//! Brings restores to their end that a crash interrupted, and removes what was replaced when its time is over.
+
+use std::{
+    collections::HashMap,
+    sync::Weak,
+    time::{Duration, Instant},
+};
+
+use backup_api::{Failure, FailureCode, JobId};
+
+use super::{Record, Recovered, Step, job::complete, targets, task::failure};
+use crate::{
+    jobs::Done,
+    server::{App, Parts},
+};
+
+/// How often the times of undo windows are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long a target that could not be reached is left alone.
+const LEAVE_ALONE: Duration = Duration::from_secs(30);
+
+/// At start, before any job runs: how the jobs of interrupted restores and undos end.
+pub(crate) async fn at_start(app: &App) -> HashMap<JobId, Result<Done, Failure>> {
+    let open = app.restores.all().into_iter().filter(|record| is_open(record.step));
+    let outcomes = futures::future::join_all(open.map(async |record| {
+        let job = job_of(&record);
+        (job, bring_to_end(app, record.id).await)
+    }));
+    outcomes.await.into_iter().collect()
+}
+
+/// While the server lives: what could not be reached is tried again, and windows that are over are closed.
+pub(crate) async fn watch(app: Weak<Parts>) {
+    let mut left_alone: HashMap<JobId, Instant> = HashMap::new();
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let Some(parts) = app.upgrade() else { return };
+        let app = App::from(parts);
+        let now = app.config.clock.now();
+        for record in app.restores.all() {
+            let is_over = record.step == Step::Kept && record.keep_until.is_some_and(|until| until <= now);
+            let waits = left_alone.get(&record.id).is_some_and(|since| since.elapsed() < LEAVE_ALONE);
+            // What a job works on is its own until it ends.
+            let is_worked_on = app.jobs.get(job_of(&record)).is_some_and(|job| !job.state.is_final());
+            if waits || is_worked_on || !(is_over || is_open(record.step)) {
+                continue;
+            }
+            let done =
+                if is_over { end_window(&app, record.id).await } else { bring_to_end(&app, record.id).await.map(drop) };
+            if let Err(failure) = done {
+                tracing::warn!(restore.id = %record.id, "Restore {}: {}", record.id, failure.message);
+                left_alone.insert(record.id, Instant::now());
+            }
+        }
+        app.restores.trim(now).await;
+    }
+}
+
+/// Whether something of a restore is under way, or was when the process ended.
+fn is_open(step: Step) -> bool {
+    !matches!(step, Step::Kept | Step::Closed)
+}
+
+/// The job that works on a restore at this step.
+fn job_of(record: &Record) -> JobId {
+    match record.step {
+        Step::Undoing | Step::Undone => record.undo.unwrap_or(record.id),
+        _ => record.id,
+    }
+}
+
+/// Finishes or takes back what was interrupted.
+async fn bring_to_end(app: &App, id: JobId) -> Result<Done, Failure> {
+    let _turn = app.restores.hold(id).await;
+    let Some(mut record) = app.restores.get(id).filter(|record| is_open(record.step)) else { return Ok(Done::Other) };
+    let (job, is_undo) = (job_of(&record), matches!(record.step, Step::Undoing | Step::Undone));
+    if record.step == Step::Dropping {
+        drop_replaced(app, &mut record, "Nothing was kept for an undo.").await?;
+        return Ok(record.restored.map_or(Done::Other, |restored| Done::Restored(Box::new(restored))));
+    }
+    let plan = app.restores.plan(&record)?;
+    let recovered = targets::recover(app, &plan, &mut record).await.map_err(|error| unsettled(&record, &error))?;
+    let outcome = match (recovered, is_undo) {
+        (Recovered::Finished, false) => {
+            let restored = complete(app, &mut record, None).await?;
+            Ok(restored.map_or(Done::Other, |restored| Done::Restored(Box::new(restored))))
+        }
+        (Recovered::Finished, true) => {
+            app.restores.close(&mut record, app.config.clock.now(), "It was undone.").await?;
+            Ok(Done::Other)
+        }
+        (Recovered::TakenBack, _) => {
+            let why = interrupted(&record, is_undo);
+            note_taken_back(app, &mut record, &why.message).await?;
+            Err(why)
+        }
+    };
+    let words = match (recovered, is_undo) {
+        (Recovered::Finished, false) => {
+            "The server stopped after the restored database was in place; the rest is done now."
+        }
+        (Recovered::Finished, true) => "The server stopped after the undo was in place; the rest is done now.",
+        (Recovered::TakenBack, _) => "The server stopped on the way; what was begun is removed.",
+    };
+    if let Some(context) = app.jobs.context(job) {
+        context.info(words);
+    }
+    tracing::info!(restore.id = %id, "Restore {id}: {words}");
+    outcome
+}
+
+/// Writes down that the live database is the one from before: a restore is over, an undo can be asked for again.
+pub(super) async fn note_taken_back(app: &App, record: &mut Record, why: &str) -> Result<(), Failure> {
+    if matches!(record.step, Step::Undoing | Step::Undone) {
+        record.step = Step::Kept;
+        record.undo = None;
+        return app.restores.save(record).await;
+    }
+    let why = format!("It did not succeed: {why}");
+    app.restores.close(record, app.config.clock.now(), why).await
+}
+
+/// Removes what was replaced because its time is over.
+async fn end_window(app: &App, id: JobId) -> Result<(), Failure> {
+    let _turn = app.restores.hold(id).await;
+    let Some(mut record) = app.restores.get(id).filter(|record| record.step == Step::Kept) else { return Ok(()) };
+    record.step = Step::Dropping;
+    app.restores.save(&record).await?;
+    drop_replaced(app, &mut record, "The time for an undo is over; what was replaced is removed.").await?;
+    tracing::info!(restore.id = %id, "Removed {}, which restore {id} had replaced", record.previous);
+    Ok(())
+}
+
+/// Removes what was replaced and closes the restore.
+pub(super) async fn drop_replaced(app: &App, record: &mut Record, why: &str) -> Result<(), Failure> {
+    let plan = app.restores.plan(record)?;
+    targets::drop_previous(app, &plan, record).await?;
+    app.restores.close(record, app.config.clock.now(), why).await
+}
+
+fn interrupted(record: &Record, is_undo: bool) -> Failure {
+    let message = if is_undo {
+        format!(
+            "The backup server stopped during the undo; the restored database {} is live. Undo again.",
+            record.database
+        )
+    } else {
+        format!(
+            "The backup server stopped during the restore; the database {} is as it was before, and what was begun is \
+             removed. Restore again.",
+            record.database
+        )
+    };
+    failure(FailureCode::Interrupted, message)
+}
+
+/// What is said when it cannot be known now how a restore ended.
+pub(super) fn unsettled(record: &Record, error: &Failure) -> Failure {
+    failure(
+        FailureCode::Interrupted,
+        format!(
+            "How far this got cannot be looked at now ({}). One complete database has the name {}; the backup server goes \
+             on trying to reach the target and then finishes or takes back what was begun ({}, {}).",
+            error.message, record.database, record.scratch, record.previous
+        ),
+    )
+}

@@ -1,0 +1,52 @@
+//! The undo job: what a restore replaced takes its name again.
+
+use backup_api::{Failure, FailureCode, Phase, StartUndo};
+
+use super::{Record, Task, job::settle, targets, task::failure};
+use crate::{jobs::JobContext, server::App};
+
+/// A restore to be undone.
+pub(crate) struct UndoJob {
+    pub app: App,
+    pub restore: backup_api::JobId,
+    pub start: StartUndo,
+}
+
+impl UndoJob {
+    /// Does it, and tells the log each step.
+    pub async fn run(self, context: JobContext) -> Result<(), Failure> {
+        context.enter(Phase::Undoing);
+        let _turn = self.app.restores.hold(self.restore).await;
+        let mut record = self.app.restores.get(self.restore).ok_or_else(|| refused(None))?;
+        if !record.can_be_undone(self.app.config.clock.now()) {
+            return Err(refused(Some(&record)));
+        }
+        let mut plan = self.app.restores.plan(&record)?;
+        if self.start.target.database() != &record.database {
+            let message = format!("The restore to be undone was of the database {}, not of this one.", record.database);
+            return Err(failure(FailureCode::Preflight, message));
+        }
+        plan.target = self.start.target;
+        record.sealed = self.app.restores.seal(record.id, &plan)?;
+        record.undo = Some(self.start.job);
+        self.app.restores.save(&record).await?;
+        let mut task = Task { app: self.app.clone(), context, plan, record };
+        if let Err(failure) = targets::undo(&mut task).await {
+            settle(&mut task, failure).await?;
+        }
+        let message = format!("The database {} from before the restore is back.", task.record.database);
+        task.context.info(&message);
+        let now = task.now();
+        self.app.restores.close(&mut task.record, now, "It was undone.").await
+    }
+}
+
+/// Why a restore cannot be undone, in words.
+pub(crate) fn refused(record: Option<&Record>) -> Failure {
+    let why = record.and_then(|record| record.closed.as_deref());
+    let message = match why {
+        Some(why) => format!("This restore cannot be undone any more. {why}"),
+        None => "This restore cannot be undone: nothing that it replaced is kept.".to_owned(),
+    };
+    failure(FailureCode::Preflight, message)
+}
