@@ -1,20 +1,23 @@
 //! Restores and their undoing: checked, written down, handed to the backup server.
 
-use backup_api::{BackupId, DatabaseName, RestoreMode, RestorePlan, Source};
+use backup_api::{BackupFormat, BackupId, DatabaseName, RepositoryId, RestoreMode, RestorePlan, Source};
 
 use super::{
     RestoreFacts, RestoreOptions, Undo, can_neutralize,
     store::{self, Kept},
 };
 use crate::{
-    backup_servers::clients::{self, Server},
+    backup_servers::{
+        ServerId,
+        clients::{self, Server},
+    },
     backups::{
         LineId, LineResult, Trigger,
         store::{self as lines, Found},
     },
     error::{AppError, AppResult},
     operations::{
-        OperationId, OperationKind,
+        Operation, OperationId, OperationKind,
         actions::{self, Entry},
         follow, queue,
         store::{self as operations, Stored},
@@ -24,6 +27,8 @@ use crate::{
     users::User,
 };
 
+/// What the record is called when it is not there.
+const THIS: &str = "This restore";
 /// Seconds of an hour.
 const HOUR: u32 = 3600;
 
@@ -131,24 +136,44 @@ pub async fn restore(
     let facts = facts_of(&wanted, operation.id);
     let kept = Kept { backup: line.remote_id, version_before: wanted.subscription.odoo_version.clone() };
     operation.restore = Some(facts.clone());
-    let new = Stored {
-        operation,
-        server: Some(wanted.found.server),
+    let place = Place {
+        server: wanted.found.server,
         repository: wanted.found.repository,
-        backup: BackupId(panel.id()),
         database: wanted.database.to_string(),
         format: line.format,
-        comment: format!("Before the restore of {}", line.name),
-        trigger: Trigger::Safety,
-        asked_by_id: Some(user.id),
-        accepted: false,
-        cancel_asked: false,
-        restore: Some(kept.clone()),
     };
+    let new = stored(panel, user, operation, place, kept.clone());
     operations::insert(&mut tx, &new).await?;
     store::insert(&mut tx, &facts, &kept).await?;
     let what = format!("Started restoring {}", facts.in_words());
     begin(panel, tx, Entry::by(user, what), id, &new).await
+}
+
+/// Where the backup is, and which database it is about.
+struct Place {
+    server: ServerId,
+    repository: RepositoryId,
+    database: String,
+    format: BackupFormat,
+}
+
+/// The operation as it is stored; of a restore with what becomes the line of its safety backup.
+fn stored(panel: &Panel, user: &User, operation: Operation, place: Place, kept: Kept) -> Stored {
+    let restored = operation.restore.as_ref().filter(|_| operation.kind == OperationKind::Restore);
+    Stored {
+        comment: restored.map(|facts| format!("Before the restore of {}", facts.line_name)).unwrap_or_default(),
+        trigger: if restored.is_some() { Trigger::Safety } else { Trigger::Manual },
+        operation,
+        server: Some(place.server),
+        repository: place.repository,
+        backup: BackupId(panel.id()),
+        database: place.database,
+        format: place.format,
+        asked_by_id: Some(user.id),
+        accepted: false,
+        cancel_asked: false,
+        restore: Some(kept),
+    }
 }
 
 fn facts_of(wanted: &Wanted, restore: OperationId) -> RestoreFacts {
@@ -174,18 +199,9 @@ fn facts_of(wanted: &Wanted, restore: OperationId) -> RestoreFacts {
 pub async fn undo(panel: &Panel, user: &User, restore: OperationId, typed_name: &str) -> AppResult<OperationId> {
     let mut tx = panel.db.begin().await?;
     let before = operations::find(panel, restore).await?;
-    let restored = (before.operation.kind == OperationKind::Restore).then_some(before.operation.restore).flatten();
-    let (Some(facts), Some(kept)) = (restored, before.restore) else {
-        return Err(AppError::not_found("This restore"));
-    };
-    let (id, server) = match (&facts.undo, before.operation.subscription, before.server) {
-        (Undo::Offered { .. }, Some(id), Some(server)) => (id, server),
-        (Undo::Offered { .. }, ..) => return Err(not_undone("Its subscription or its backup server was deleted.")),
-        (Undo::UnderWay { .. }, ..) => return Err(not_undone("Somebody is at it already; see Operations.")),
-        (Undo::Done { by, at }, ..) => {
-            return Err(not_undone(&format!("{by} did so on {}.", super::in_words(*at))));
-        }
-        (Undo::NotOffered { why }, ..) => return Err(not_undone(why)),
+    let (id, server) = offered(&before)?;
+    let (Some(facts), Some(kept)) = (before.operation.restore, before.restore) else {
+        return Err(AppError::not_found(THIS));
     };
     check_typed(typed_name, &facts.database)?;
     queue::one_at_a_time(panel, &mut tx, id).await?;
@@ -193,22 +209,27 @@ pub async fn undo(panel: &Panel, user: &User, restore: OperationId, typed_name: 
     let mut operation = queue::operation(panel, user, OperationKind::Undo, &subscription, before.operation.server);
     let what = format!("Started undoing the restore of {}", facts.what_into_what());
     operation.restore = Some(facts);
-    let new = Stored {
-        operation,
-        server: Some(server),
-        repository: before.repository,
-        backup: BackupId(panel.id()),
-        database: before.database,
-        format: before.format,
-        comment: String::new(),
-        trigger: Trigger::Manual,
-        asked_by_id: Some(user.id),
-        accepted: false,
-        cancel_asked: false,
-        restore: Some(kept),
-    };
+    let place = Place { server, repository: before.repository, database: before.database, format: before.format };
+    let new = stored(panel, user, operation, place, kept);
     operations::insert(&mut tx, &new).await?;
     begin(panel, tx, Entry::by(user, what), id, &new).await
+}
+
+/// Whether a restore can be undone: for which subscription and through which server.
+fn offered(before: &Stored) -> AppResult<(SubscriptionId, ServerId)> {
+    let operation = &before.operation;
+    let facts = operation.restore.as_ref().filter(|_| operation.kind == OperationKind::Restore);
+    let facts = facts.ok_or_else(|| AppError::not_found(THIS))?;
+    let why = match &facts.undo {
+        Undo::Offered { .. } => match operation.subscription.zip(before.server) {
+            Some(there) => return Ok(there),
+            None => "Its subscription or its backup server was deleted.".to_owned(),
+        },
+        Undo::UnderWay { .. } => "Somebody is at it already; see Operations.".to_owned(),
+        Undo::Done { by, at } => format!("{by} did so on {}.", super::in_words(*at)),
+        Undo::NotOffered { why } => why.clone(),
+    };
+    Err(AppError::Conflict(format!("This restore cannot be undone. {why}")))
 }
 
 async fn begin(
@@ -224,10 +245,6 @@ async fn begin(
     panel.live.publish(operation);
     follow::begin(panel, operation.id, false);
     Ok(operation.id)
-}
-
-fn not_undone(why: &str) -> AppError {
-    AppError::Conflict(format!("This restore cannot be undone. {why}"))
 }
 
 fn check_typed(typed: &str, database: &str) -> AppResult<()> {
