@@ -14,7 +14,8 @@ use crate::{
 pub fn matching(stored: &Stored, restored: Option<Restored>) -> Option<Restored> {
     let (facts, kept) = (stored.operation.restore.as_ref()?, stored.restore.as_ref()?);
     restored.filter(|done| {
-        done.backup == kept.backup && done.database.as_str() == facts.database && done.neutralized == facts.neutralize
+        let is_neutralized = done.neutralized || !facts.neutralize;
+        done.backup == kept.backup && done.database.as_str() == facts.database && is_neutralized
     })
 }
 

@@ -369,14 +369,14 @@ async fn one_operation_at_a_time_and_the_other_is_named(stage: Stage) {
 
 async fn success_that_proves_nothing_is_none(stage: Stage) {
     let scene = Scene::of(&stage).await;
-    let right = scene.done(&stage);
+    let right = Restored { neutralized: true, ..scene.done(&stage) };
     for wrong in [
         None,
         Some(Restored { database: DatabaseName::parse("other").unwrap(), ..right.clone() }),
         Some(Restored { backup: BackupId(Uuid::from_u128(77)), ..right.clone() }),
-        Some(Restored { neutralized: true, ..right.clone() }),
+        Some(Restored { neutralized: false, ..right.clone() }),
     ] {
-        let operation = scene.restore(&[]).await.unwrap();
+        let operation = scene.restore(&[("options[neutralize]", "true")]).await.unwrap();
         scene.restorer.knows(JobId(operation.0)).await;
         scene.restorer.change(JobId(operation.0), |job| {
             job.state = JobState::Succeeded;
