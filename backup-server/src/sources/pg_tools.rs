@@ -37,7 +37,7 @@ impl PgTool {
     }
 
     /// Path of `pg_restore`.
-    pub(super) fn pg_restore(&self) -> PathBuf {
+    pub(crate) fn pg_restore(&self) -> PathBuf {
         self.folder.join("pg_restore")
     }
 

@@ -37,7 +37,8 @@ impl fmt::Display for TableName {
     }
 }
 
-fn quote(name: &str) -> String {
+/// A name in SQL.
+pub(super) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
@@ -129,6 +130,19 @@ pub struct Head {
     pub pg_dump_version: Option<String>,
     /// The extensions that it creates.
     pub extensions: BTreeSet<String>,
+}
+
+impl Head {
+    /// Reads `-- Dumped from database version 15.18 (Debian 15.18-0+deb12u1)` and the line below it.
+    pub(super) fn note(&mut self, comment: &str) {
+        let version = |text: Option<&str>| text.and_then(|text| text.split_whitespace().next()).map(str::to_owned);
+        if let Some(found) = version(comment.strip_prefix("-- Dumped from database version ")) {
+            self.server_version = Some(found);
+        }
+        if let Some(found) = version(comment.strip_prefix("-- Dumped by pg_dump version ")) {
+            self.pg_dump_version = Some(found);
+        }
+    }
 }
 
 /// What was compared and found equal.
