@@ -9,7 +9,8 @@ use url::Url;
 
 use crate::{
     ApiError, Backup, BackupId, CreateLink, DownloadLink, Job, JobId, LogLine, Preflight, RecoveryKit, RepositoryId,
-    RestorePlan, Secret, ServerInfo, Source, SourceReport, StartBackup, StartRestore, StartUndo,
+    RestorePlan, Secret, ServerInfo, Source, SourceReport, StartBackup, StartRestore, StartUndo, StartVerification,
+    VerificationState,
 };
 
 /// How long a connection may take to open.
@@ -129,6 +130,17 @@ impl Client {
     /// Starts to undo a restore, or finds that again when this job was started before.
     pub async fn start_undo(&self, restore: JobId, start: &StartUndo) -> Answer<Job> {
         let path = format!("v1/restores/{restore}/undo");
+        json(self.request(Method::POST, &path).json(start).timeout(ANSWER_TIMEOUT)).await
+    }
+
+    /// What is known of a repository's soundness.
+    pub async fn verification(&self, repository: RepositoryId) -> Answer<VerificationState> {
+        self.ask(Method::GET, &format!("v1/repositories/{repository}/verification")).await
+    }
+
+    /// Starts to verify a repository, or finds that again when this job was started before.
+    pub async fn start_verification(&self, repository: RepositoryId, start: &StartVerification) -> Answer<Job> {
+        let path = format!("v1/repositories/{repository}/verification");
         json(self.request(Method::POST, &path).json(start).timeout(ANSWER_TIMEOUT)).await
     }
 

@@ -11,6 +11,7 @@ mod names;
 mod restores;
 mod server;
 mod sources;
+mod verifications;
 
 pub use backups::{
     Attachments, Backup, BackupFormat, CreateLink, DownloadLink, LinkCompression, RecoveryKit, StartBackup,
@@ -26,3 +27,4 @@ pub use restores::{
 };
 pub use server::{ServerInfo, Space};
 pub use sources::{Problem, ProblemCode, Severity, Source, SourceReport};
+pub use verifications::{StartVerification, Verification, VerificationState};

@@ -14,6 +14,8 @@ use crate::{
     sources::{PgTools, Timeouts},
 };
 
+const VERIFY_PAUSE: Duration = Duration::from_mins(10);
+
 /// How a backup server is set up. `Config::new(folder)` gives the defaults.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Config {
@@ -38,6 +40,12 @@ pub struct Config {
     /// How many seconds running jobs may go on when the server is asked to stop.
     #[arg(long, env = "BACKUP_GRACE_SECONDS", default_value_t = 10)]
     pub grace_seconds: u64,
+    /// After how many days each repository is read again as a whole and compared with its checksums; 0 for never.
+    #[arg(long, env = "BACKUP_VERIFY_DAYS", default_value_t = 7)]
+    pub verify_days: u32,
+    /// How often is looked whether a repository is due for that.
+    #[arg(skip = VERIFY_PAUSE)]
+    pub verify_pause: Duration,
     /// Folders with the programs of a PostgreSQL client, instead of looking in the usual places.
     #[arg(long = "pg-bin", env = "BACKUP_PG_BIN", value_delimiter = ',')]
     pub pg_bin: Vec<PathBuf>,
@@ -60,6 +68,8 @@ impl Config {
             allowed_ranges: Vec::new(),
             keep_free_mb: 200,
             grace_seconds: 10,
+            verify_days: 7,
+            verify_pause: VERIFY_PAUSE,
             pg_bin: Vec::new(),
             pause_at: None,
             clock: Clock::default(),
@@ -146,6 +156,11 @@ impl Layout {
         self.root.join("restores")
     }
 
+    /// The last verification of each repository.
+    pub fn verifications(&self) -> PathBuf {
+        self.root.join("verifications")
+    }
+
     /// The bearer token that clients send.
     pub fn token(&self) -> PathBuf {
         self.root.join("token")
@@ -161,8 +176,8 @@ impl Layout {
         self.root.join("links.json")
     }
 
-    pub(crate) fn folders(&self) -> [PathBuf; 4] {
-        [self.root.clone(), self.staging(), self.jobs(), self.restores()]
+    pub(crate) fn folders(&self) -> [PathBuf; 5] {
+        [self.root.clone(), self.staging(), self.jobs(), self.restores(), self.verifications()]
     }
 }
 

@@ -13,6 +13,7 @@ pub mod restores;
 mod router;
 mod server;
 pub mod sources;
+mod verifications;
 
 pub use config::{Clock, Config, Layout};
 pub use server::{BackupServer, StartError};

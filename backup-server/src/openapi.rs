@@ -6,7 +6,7 @@ use utoipa::{
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
 };
 
-use crate::{jobs, links, restores, router::routes};
+use crate::{jobs, links, restores, router::routes, verifications};
 
 /// The API's description.
 #[derive(OpenApi)]
@@ -27,6 +27,8 @@ use crate::{jobs, links, restores, router::routes};
         routes::get_backup,
         routes::delete_backup,
         routes::recovery_kit,
+        verifications::routes::get_verification,
+        verifications::routes::start_verification,
         jobs::routes::start_backup,
         jobs::routes::get_job,
         jobs::routes::get_job_log,

@@ -18,7 +18,7 @@ use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
 pub(crate) use extract::{ApiJson, ApiPath};
 pub(crate) use refusals::{Answer, Refusal};
 
-use crate::{jobs, links, openapi, restores, server::App};
+use crate::{jobs, links, openapi, restores, server::App, verifications};
 
 /// The largest body of a request; all of them are small JSON documents.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -89,6 +89,18 @@ pub(crate) fn table() -> Vec<Route> {
         ),
         Route::new(Token, post.clone(), "/v1/restores/{restore}/undo", restores::routes::start_undo),
         Route::new(Token, get.clone(), "/v1/repositories/{repository}/recovery-kit", routes::recovery_kit),
+        Route::new(
+            Token,
+            get.clone(),
+            "/v1/repositories/{repository}/verification",
+            verifications::routes::get_verification,
+        ),
+        Route::new(
+            Token,
+            post.clone(),
+            "/v1/repositories/{repository}/verification",
+            verifications::routes::start_verification,
+        ),
         Route::new(Token, delete, "/v1/links/{link}", links::routes::revoke_link),
         Route::new(Token, get.clone(), "/v1/jobs/{job}", jobs::routes::get_job),
         Route::new(Token, get.clone(), "/v1/jobs/{job}/log", jobs::routes::get_job_log),

@@ -16,6 +16,7 @@ use crate::{
     restores::{self, Restores},
     router::{self, Refusal},
     sources::{AddressPolicy, InvalidRange, PgTools, SourceSettings, Sources, Staging},
+    verifications::{self, Verifications},
 };
 
 /// A running backup server, without a socket of its own. Cheap to clone.
@@ -57,6 +58,7 @@ pub(crate) struct Parts {
     pub jobs: JobRunner,
     pub links: Links,
     pub restores: Restores,
+    pub verifications: Verifications,
 }
 
 /// Why a backup server could not start.
@@ -98,13 +100,27 @@ impl BackupServer {
         let records = journal.load().map_err(failed)?;
         let jobs = JobRunner::new(journal, records, config.jobs, config.clock.clone());
         let started_at = config.clock.now();
-        let parts =
-            Parts { config, layout, token, key, started_at, repositories, sources, tools, jobs, links, restores };
+        let verifications = Verifications::new(layout.verifications());
+        let parts = Parts {
+            config,
+            layout,
+            token,
+            key,
+            started_at,
+            repositories,
+            sources,
+            tools,
+            jobs,
+            links,
+            restores,
+            verifications,
+        };
         let app = App(Arc::new(parts));
         let recovered = restores::recover::at_start(&app).await;
         app.jobs.settle(&app.repositories, recovered).await;
         app.jobs.trim().await;
         tokio::spawn(restores::recover::watch(Arc::downgrade(&app.0)));
+        tokio::spawn(verifications::keep_verifying(app.clone()));
         tracing::info!("Backup server ready after {:.1} s", began.elapsed().as_secs_f64());
         Ok(Self { app, token_is_new })
     }

@@ -10,6 +10,7 @@ use std::{
 
 use backup_api::{RepositoryId, Secret};
 use bytesize::ByteSize;
+use chrono::{DateTime, Utc};
 use rustic_core::{
     ConfigOptions, Credentials, FileType, KeyOptions, OpenStatus, Repository, RepositoryBackends, RepositoryOptions,
     WriteBackend, repofile::MasterKey,
@@ -71,6 +72,12 @@ impl Home {
             all.extend(name.to_str().and_then(|name| name.parse::<RepositoryId>().ok()));
         }
         Ok(all)
+    }
+
+    /// When a repository was made: its configuration is never written again.
+    pub(super) fn made_at(&self, id: RepositoryId) -> Result<DateTime<Utc>, StorageError> {
+        let config = fs::metadata(self.folder(id).join("config")).during("read")?;
+        Ok(config.modified().during("read")?.into())
     }
 
     pub(super) fn keys(&self, id: RepositoryId) -> Result<Keys, StorageError> {

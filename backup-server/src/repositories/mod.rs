@@ -34,6 +34,7 @@ use std::{
 
 use backup_api::{Backup, BackupId, LinkCompression, RecoveryKit, RepositoryId};
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use futures::Stream;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -278,6 +279,18 @@ impl Repositories {
     pub async fn bytes_used(&self) -> Result<u64, StorageError> {
         let inner = Arc::clone(&self.inner);
         blocking(move || inner.home.all()?.into_iter().try_fold(0, |sum, id| Ok(sum + inner.bytes_used_by(id)?))).await
+    }
+
+    /// Bytes that one repository uses on disk.
+    pub async fn bytes_used_by(&self, repository: RepositoryId) -> Result<u64, StorageError> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || inner.bytes_used_by(repository)).await
+    }
+
+    /// The repositories there are, in no order, and when each was made.
+    pub async fn all(&self) -> Result<Vec<(RepositoryId, DateTime<Utc>)>, StorageError> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || inner.home.all()?.into_iter().map(|id| Ok((id, inner.home.made_at(id)?))).collect()).await
     }
 
     /// How many repositories there are.

@@ -10,4 +10,5 @@ mod refusals;
 mod secrets;
 mod setting;
 mod truth;
+mod verification;
 mod whole_way;

@@ -1,0 +1,62 @@
+//! The verification job: read all of a repository, keep what was found.
+
+use backup_api::{Failure, FailureCode, Phase, RepositoryId, Verification};
+
+use crate::{jobs::JobContext, server::App};
+
+/// Damages that are named; one lost disk can have a million.
+const NAMED: usize = 100;
+
+/// A verification to be made.
+pub(crate) struct VerifyJob {
+    pub app: App,
+    pub repository: RepositoryId,
+}
+
+impl VerifyJob {
+    /// Makes it. Damage fails the job, in words that say what to do.
+    pub async fn run(self, context: JobContext) -> Result<(), Failure> {
+        context.enter(Phase::Verifying);
+        let app = &self.app;
+        let bytes = app.repositories.bytes_used_by(self.repository).await?;
+        context.info(format!("Reading all {} MB of the repository.", bytes / 1_000_000));
+        let began_at = app.config.clock.now();
+        let verified = tokio::select! {
+            verified = app.repositories.verify(self.repository) => verified?,
+            // Reading goes on in its thread; what it finds is not kept.
+            () = context.cancel.cancelled() => return Err(cancelled()),
+        };
+        let damages = verified.problems.len();
+        let problems: Vec<String> = verified.problems.into_iter().take(NAMED).collect();
+        for problem in &problems {
+            context.error(problem);
+        }
+        let verification = Verification { began_at, ended_at: app.config.clock.now(), bytes, problems };
+        let (kept, repository) = (app.verifications.clone(), self.repository);
+        let saving = tokio::task::spawn_blocking(move || kept.save(repository, &verification)).await;
+        saving.map_err(std::io::Error::other).flatten().map_err(|error| Failure {
+            code: FailureCode::Storage,
+            message: format!("The result could not be kept: {error}. Look at the disk of the backup server."),
+        })?;
+        if damages > 0 {
+            return Err(damaged(damages));
+        }
+        context.info("Everything was read and is as it was written.");
+        Ok(())
+    }
+}
+
+fn cancelled() -> Failure {
+    Failure { code: FailureCode::Cancelled, message: "Cancelled on request.".to_owned() }
+}
+
+fn damaged(count: usize) -> Failure {
+    Failure {
+        code: FailureCode::Mismatch,
+        message: format!(
+            "The repository is damaged in {count} place(s); the log names them. Backups that need these places cannot \
+             be downloaded or restored whole. Check the disk of the backup server, make a new backup now, and keep the \
+             old ones until you know which of them are whole: each download says so."
+        ),
+    }
+}
