@@ -7,6 +7,7 @@ mod disk_full;
 mod downloads;
 mod jobs;
 mod refusals;
+mod restores;
 mod secrets;
 mod setting;
 mod truth;

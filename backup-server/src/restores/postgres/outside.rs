@@ -13,7 +13,7 @@ use super::{
     server::{asked, quote, run},
 };
 
-/// The reachable outside: databases by number with name and state, and the settings of role and databases.
+/// The reachable outside: databases by number with name and state, and the settings of role and live database.
 pub(super) struct Outside {
     databases: BTreeMap<i64, (String, String)>,
     settings: BTreeSet<String>,
@@ -21,29 +21,21 @@ pub(super) struct Outside {
 
 /// Looks at it.
 pub(super) async fn look(connection: &mut PgConnection, task: &Task) -> Result<Outside, Failure> {
-    // What other restores of this server work on changes by right.
-    let others: Vec<String> = task
-        .app
-        .restores
-        .all()
-        .into_iter()
-        .filter(|record| record.id != task.record.id)
-        .filter(|record| record.database != task.record.database)
-        .flat_map(|record| [record.database.to_string(), record.scratch, record.previous])
-        .chain([task.record.scratch.clone()])
-        .collect();
-    let sql = "SELECT oid::int8, datname::text, (to_jsonb(d) - 'datfrozenxid' - 'datminmxid' - 'datlastsysoid' \
-               - 'dathasloginevt' - 'datcollversion')::text FROM pg_database d \
-               WHERE pg_has_role(current_user, datdba, 'USAGE') AND NOT datname::text = ANY($1)";
-    let rows = sqlx::query(sql).bind(&others).fetch_all(&mut *connection).await.map_err(|error| asked(&error))?;
+    let (live, scratch) = (task.record.database.as_str(), task.record.scratch.as_str());
+    // Of other databases only what would take them from their users: administrators change the rest while this runs.
+    let sql = "SELECT oid::int8, datname::text, CASE WHEN datname = $1 THEN (to_jsonb(d) - 'datfrozenxid' - 'datminmxid' \
+               - 'datlastsysoid' - 'dathasloginevt' - 'datcollversion')::text \
+               ELSE concat(datname, datallowconn, datistemplate) END FROM pg_database d \
+               WHERE pg_has_role(current_user, datdba, 'USAGE') AND datname <> $2";
+    let rows =
+        sqlx::query(sql).bind(live).bind(scratch).fetch_all(&mut *connection).await.map_err(|error| asked(&error))?;
     let databases = rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
-    let sql = "SELECT 'settings of ' || coalesce(d.datname, 'role ' || current_user) || ': ' || to_jsonb(s)::text \
-               FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase \
-               WHERE (s.setrole = 0 AND pg_has_role(current_user, d.datdba, 'USAGE') AND NOT d.datname::text = ANY($1)) \
-               OR s.setrole = (SELECT oid FROM pg_roles WHERE rolname = current_user) \
-               UNION ALL SELECT 'role: ' || (to_jsonb(r) - 'rolpassword')::text FROM pg_roles r \
+    let sql = "SELECT concat('the settings ', to_jsonb(s)) FROM pg_db_role_setting s \
+               WHERE s.setrole = (SELECT oid FROM pg_roles WHERE rolname = current_user) \
+               OR s.setdatabase = (SELECT oid FROM pg_database WHERE datname = $1) \
+               UNION ALL SELECT concat('the user ', to_jsonb(r) - 'rolpassword') FROM pg_roles r \
                WHERE rolname = current_user";
-    let settings = sqlx::query_scalar(sql).bind(&others).fetch_all(connection).await.map_err(|error| asked(&error))?;
+    let settings = sqlx::query_scalar(sql).bind(live).fetch_all(connection).await.map_err(|error| asked(&error))?;
     Ok(Outside { databases, settings: settings.into_iter().collect() })
 }
 
@@ -55,13 +47,12 @@ pub(super) async fn compare(connection: &mut PgConnection, task: &Task, before: 
         match now.databases.get(oid) {
             Some((_, found)) if found == state => {}
             Some((found, _)) if found != name => {
+                if is_other_swap(task, &now, name, found) {
+                    continue;
+                }
                 let back = format!("ALTER DATABASE {} RENAME TO {}", quote(found), quote(name));
-                let word = if run(connection, &back).await.is_ok() {
-                    "was renamed, which was taken back"
-                } else {
-                    "was renamed"
-                };
-                changes.push(format!("the database {name} {word}"));
+                let is_back = run(connection, &back).await.is_ok();
+                changes.push(format!("the database {name} was renamed{}", if is_back { " (taken back)" } else { "" }));
             }
             Some(_) => changes.push(format!("the properties of the database {name}")),
             // An administrator may drop a database; a dump cannot.
@@ -77,4 +68,11 @@ pub(super) async fn compare(connection: &mut PgConnection, task: &Task, before: 
         changes.join("; ")
     );
     Err(failure(FailureCode::Sql, message))
+}
+
+/// Whether another restore, or its undo, gave the name of another database to its successor meanwhile.
+fn is_other_swap(task: &Task, now: &Outside, name: &str, found: &str) -> bool {
+    let is_made = |name: &str| name.contains("_restoring_") || name.contains("_before_");
+    let has_name = now.databases.values().any(|(other, _)| other == name);
+    name != task.record.database.as_str() && (is_made(name) || (is_made(found) && has_name))
 }

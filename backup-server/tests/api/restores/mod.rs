@@ -1,0 +1,6 @@
+//! Restores through the API: what comes back is what was backed up, and nothing is lost on the way.
+
+mod crash;
+mod postgres;
+mod refusals;
+mod setting;

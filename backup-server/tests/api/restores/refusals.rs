@@ -1,0 +1,105 @@
+//! What a restore does not begin, and what it stops at with the live database untouched.
+
+use backup_api::{
+    BackupFormat, CheckCode, CheckOutcome, FailureCode, JobState, Preflight, RestorePlan, Secret, Source,
+};
+use testbed::Cluster;
+
+use super::setting::{Changed, request, restore};
+use crate::setting::{REPOSITORY, Served, until};
+
+fn stops(found: &Preflight) -> Vec<(CheckCode, &str)> {
+    let stops = found.checks.iter().filter(|check| check.outcome == CheckOutcome::Stop);
+    stops.map(|check| (check.code, check.message.as_str())).collect()
+}
+
+#[tokio::test]
+async fn what_cannot_go_well_is_stopped_before_anything_is_touched() {
+    let served = Served::start().await;
+    let changed = Changed::new("rs_refuse", &served.client, BackupFormat::Zip).await;
+    let admin = |sql: &str| Cluster::shared().sql_as("postgres", "postgres", sql).unwrap();
+    admin("CREATE ROLE rs_weak LOGIN PASSWORD 'weak'");
+    let Source::Postgres { database, filestore, addons, .. } = changed.target() else { unreachable!() };
+    let with = |url: String, filestore: Option<String>, addons: Vec<String>| RestorePlan {
+        target: Source::Postgres { url: Secret::new(url), database: database.clone(), filestore, addons },
+        ..changed.plan()
+    };
+    let url = Cluster::shared().url();
+    let weak = format!("postgres://rs_weak:weak@127.0.0.1:{}/", Cluster::shared().port());
+    let neutralize = RestorePlan { neutralize: true, ..with(url.clone(), filestore.clone(), Vec::new()) };
+    let cases = [
+        (
+            CheckCode::Connection,
+            "cannot be reached",
+            with("postgres://odoo:x@127.0.0.1:1/".to_owned(), None, Vec::new()),
+        ),
+        (CheckCode::Connection, "refuses user", with(url.replace("odoo:", "odoo:wrong"), None, Vec::new())),
+        (CheckCode::Rights, "CREATEDB", with(weak, filestore.clone(), addons.clone())),
+        (CheckCode::Filestore, "No filestore folder is set", with(url.clone(), None, addons.clone())),
+        (CheckCode::Filestore, "no folder can be made", with(url.clone(), Some("/proc/filestore".to_owned()), addons)),
+        (CheckCode::Neutralize, "addons folders", neutralize),
+        (CheckCode::Name, "already", changed.copy("postgres")),
+    ];
+    for (code, words, plan) in cases {
+        let found = served.client.preflight(REPOSITORY, changed.backup.id, &plan).await.unwrap();
+        let stops = stops(&found);
+        assert!(stops.iter().any(|(at, message)| *at == code && message.contains(words)), "{code:?}: {stops:?}");
+        let job = restore(&served.client, changed.backup.id, &plan).await;
+        let failure = job.failure.unwrap();
+        assert_eq!((job.state, failure.code), (JobState::Failed, FailureCode::Preflight));
+        assert!(failure.message.contains(words), "{}", failure.message);
+        assert_eq!((changed.state(), changed.leftovers()), (changed.now.clone(), Vec::new()));
+    }
+    admin("DROP ROLE rs_weak");
+}
+
+#[tokio::test]
+async fn an_older_odoo_is_not_restored_into() {
+    let served = Served::start().await;
+    let changed = Changed::new("rs_older", &served.client, BackupFormat::Zip).await;
+    let sql = "UPDATE ir_module_module SET latest_version = '17.0.1.3' WHERE name = 'base'";
+    Cluster::shared().sql("rs_older", sql).unwrap();
+    let found = served.client.preflight(REPOSITORY, changed.backup.id, &changed.plan()).await.unwrap();
+    assert_eq!(stops(&found).len(), 1, "{:?}", stops(&found));
+    assert!(stops(&found)[0].1.contains("an older Odoo cannot use it"));
+}
+
+#[tokio::test]
+async fn two_restores_of_one_subscription_wait_for_each_other() {
+    let served = Served::start().await;
+    let changed = Changed::new("rs_two", &served.client, BackupFormat::Zip).await;
+    let (first, second) = (request(&changed.plan()), request(&changed.plan()));
+    for start in [&first, &second] {
+        served.client.start_restore(REPOSITORY, changed.backup.id, start).await.unwrap();
+    }
+    let first = until(&served.client, first.job, |job| job.state.is_final()).await;
+    let second = until(&served.client, second.job, |job| job.state.is_final()).await;
+    assert_eq!((first.state, second.state), (JobState::Succeeded, JobState::Succeeded), "{:?}", second.failure);
+    assert!(second.started_at.unwrap() >= first.finished_at.unwrap());
+    assert_eq!(changed.state(), changed.then);
+    let refused = super::setting::undo(&served.client, first.id, &changed.target()).await;
+    let message = refused.failure.unwrap().message;
+    assert!(message.contains("Undo the later restore first"), "{message}");
+    for restore in [second.id, first.id] {
+        let undone = super::setting::undo(&served.client, restore, &changed.target()).await;
+        assert_eq!(undone.state, JobState::Succeeded, "{:?}", undone.failure);
+    }
+    assert_eq!((changed.state(), changed.leftovers()), (changed.now.clone(), Vec::new()));
+}
+
+#[tokio::test]
+async fn a_cancelled_restore_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("here");
+    let pause = format!("filled={}", file.display());
+    let served = Served::start_with(|config| config.pause_at = Some(pause)).await;
+    let changed = Changed::new("rs_cancel", &served.client, BackupFormat::Zip).await;
+    let start = request(&changed.plan());
+    served.client.start_restore(REPOSITORY, changed.backup.id, &start).await.unwrap();
+    super::setting::eventually("filled", || file.exists()).await;
+    served.client.cancel_job(start.job).await.unwrap();
+    std::fs::remove_file(file).unwrap();
+    let job = until(&served.client, start.job, |job| job.state.is_final()).await;
+    assert_eq!(job.state, JobState::Cancelled);
+    assert_eq!((changed.state(), changed.leftovers()), (changed.now.clone(), Vec::new()));
+}
