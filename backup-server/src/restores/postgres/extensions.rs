@@ -2,18 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use backup_api::{Check, CheckCode, CheckOutcome, Failure, FailureCode};
+use backup_api::{Check, CheckCode, CheckOutcome, Failure};
 use sqlx::{PgConnection, Row};
 
 use super::{
-    super::task::failure,
+    super::replay::Extension,
     server::{Login, Server, asked, close, quote, run, unusable},
 };
-
-/// Extensions that a superuser's connection creates although PostgreSQL does not trust them to everybody: they give no
-/// way to files or programs of the server's machine.
-const ALLOWED: [&str; 8] =
-    ["pg_stat_statements", "pg_trgm", "plpgsql", "postgis", "postgis_topology", "unaccent", "vector", "pg_buffercache"];
 
 /// What the server has of an extension.
 struct Available {
@@ -29,8 +24,14 @@ pub(super) async fn check(
 ) -> Result<Check, Failure> {
     let found = available(connection, wanted).await?;
     let mut stops = Vec::new();
+    let mut left_out = Vec::new();
     for name in wanted {
         match found.iter().find(|extension| extension.name == *name) {
+            _ if Extension::of(name) == Extension::LeftOut => left_out.push(name.as_str()),
+            _ if Extension::of(name) == Extension::Refused => stops.push(format!(
+                "The backup creates the extension “{name}”, which is not known to be safe: it may read files, run programs \
+                 or connect elsewhere. No standard Odoo needs it. Back the database up without it, or restore by hand."
+            )),
             None => stops.push(format!(
                 "The backup needs the extension “{name}”, which this PostgreSQL does not have. Install its package on the \
                  database server (postgresql-contrib for those of PostgreSQL itself)."
@@ -39,16 +40,16 @@ pub(super) async fn check(
                 "The backup needs the extension “{name}”, which only a superuser may create. Restore with a superuser's \
                  connection URL: only the extension is created by it."
             )),
-            Some(found) if found.needs_superuser && !ALLOWED.contains(&name.as_str()) => stops.push(format!(
-                "The backup needs the extension “{name}”, which could reach beyond its database and is not created for a \
-                 dump. Create the database without it, or ask whoever made the backup what it is for."
-            )),
             Some(_) => {}
         }
     }
     let names = wanted.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     let (outcome, message) = match (stops.is_empty(), names.is_empty()) {
         (false, _) => (CheckOutcome::Stop, stops.join("\n")),
+        (true, false) if !left_out.is_empty() => (
+            CheckOutcome::Warn,
+            format!("Extensions that only watch a server, and hold no data, are left out: {}.", left_out.join(", ")),
+        ),
         (true, true) => (CheckOutcome::Pass, "The backup needs no extension.".to_owned()),
         (true, false) => (CheckOutcome::Pass, format!("All extensions of the backup can be created: {names}.")),
     };
@@ -60,9 +61,9 @@ pub(super) async fn create(server: &Server, scratch: &str, wanted: &BTreeSet<Str
     let mut connection = server.connect(scratch).await.map_err(unusable)?;
     let found = available(&mut connection, wanted).await?;
     for extension in found {
-        if extension.needs_superuser && !ALLOWED.contains(&extension.name.as_str()) {
-            let message = format!("The extension “{}” is not created for a dump.", extension.name);
-            return Err(failure(FailureCode::Sql, message));
+        // Those that are left out, or not known to be safe, are the replay's to judge.
+        if Extension::of(&extension.name) != Extension::Allowed {
+            continue;
         }
         run(&mut connection, &format!("CREATE EXTENSION IF NOT EXISTS {}", quote(&extension.name))).await?;
     }

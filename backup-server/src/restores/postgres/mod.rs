@@ -11,6 +11,7 @@ mod identity;
 mod neutralize;
 mod outside;
 mod preflight;
+mod quiet;
 mod scratch;
 mod server;
 mod swap;

@@ -1,8 +1,11 @@
 //! The scratch database: made, filled from the dump, compared with it, neutralized.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use backup_api::{Attachments, BackupFormat, Failure, FailureCode, Phase, Progress, RestoreMode, Secret, Source};
@@ -18,7 +21,7 @@ use super::{
     },
     extensions,
     filestore::Folders,
-    identity, neutralize, outside,
+    identity, neutralize, outside, quiet,
     server::{Database, Login, Server, asked, close, database, literal, quote, run, unusable},
 };
 use crate::{
@@ -165,18 +168,10 @@ impl Scratch<'_> {
         let wanted = Wanted::read(&mut connection).await.map_err(|error| asked(&error))?.distinct();
         work.task.go_on()?;
         let mut notes = replayed.notes;
-        if let RestoreMode::Copy { .. } = plan.mode {
-            identity::renew(&mut connection).await?;
-        }
-        if plan.neutralize {
-            context.enter(Phase::Neutralizing);
-            let addons: Vec<std::path::PathBuf> = match &plan.target {
-                Source::Postgres { addons, .. } => addons.iter().map(Into::into).collect(),
-                Source::OdooHttp { .. } => Vec::new(),
-            };
-            notes.extend(neutralize::neutralize(&mut connection, &addons).await?);
-            context.info("The restored database is neutralized.");
-            work.task.pass("neutralized").await;
+        if plan.neutralize || matches!(plan.mode, RestoreMode::Copy { .. }) {
+            let asleep = quiet::hush(&mut connection).await?;
+            notes.extend(write_into(work, &mut connection).await?);
+            asleep.wake(&mut connection).await?;
         }
         close(connection).await;
         Ok(FilledDatabase { counted, wanted, notes })
@@ -261,6 +256,24 @@ impl Scratch<'_> {
         }
         Ok(())
     }
+}
+
+/// Makes a copy one, and neutralizes, as asked; gives sentences.
+async fn write_into(work: &RestoreTask, connection: &mut PgConnection) -> Result<Vec<String>, Failure> {
+    let (context, plan) = (&work.task.context, &work.task.plan);
+    if let RestoreMode::Copy { .. } = plan.mode {
+        identity::renew(connection).await?;
+    }
+    if !plan.neutralize {
+        return Ok(Vec::new());
+    }
+    context.enter(Phase::Neutralizing);
+    let Source::Postgres { addons, .. } = &plan.target else { return Ok(Vec::new()) };
+    let addons: Vec<PathBuf> = addons.iter().map(PathBuf::from).collect();
+    let notes = neutralize::neutralize(connection, &addons).await?;
+    context.info("The restored database is neutralized.");
+    work.task.pass("neutralized").await;
+    Ok(notes)
 }
 
 /// The backup's dump as plain SQL.
