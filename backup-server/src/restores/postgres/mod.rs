@@ -22,7 +22,7 @@ use sqlx::PgConnection;
 
 use super::{Record, Recovered, RestoreTask, Step, Task, task::failure};
 use crate::server::App;
-use filestore::{Folders, inode, link_all, unwritable};
+use filestore::{Folders, Linked, inode, link_all, unwritable};
 use scratch::{Filled, Scratch};
 use server::{Database, Login, Server, asked, close, database, drop_database, login, name_of, run, unusable};
 use swap::{Swap, SwapError};
@@ -48,10 +48,10 @@ pub(super) async fn restore(work: &mut RestoreTask) -> Result<(), Failure> {
     let scratch = Scratch { server: &server, login: &login, live: live.as_ref(), folders: folders.as_ref() };
     let filled = scratch.make(work, &mut maintenance).await?;
     close(maintenance).await;
-    prepare_folder(&work.task, folders.as_ref(), Direction::In).await?;
+    let linked = prepare_folder(&work.task, folders.as_ref(), Direction::In).await?;
     note_result(work, filled, live.is_some());
     work.task.go_on()?;
-    swap_in(&mut work.task, &server, live.as_ref(), folders.as_ref()).await?;
+    swap_in(&mut work.task, &server, live.as_ref(), folders.as_ref(), linked).await?;
     look(&work.task, &server, &login).await
 }
 
@@ -82,24 +82,25 @@ enum Direction {
 }
 
 /// Gives the folder that comes in links to all files of the one that goes out, and brings it to the disk.
-async fn prepare_folder(task: &Task, folders: Option<&Folders>, direction: Direction) -> Result<(), Failure> {
-    let Some(folders) = folders.cloned() else { return Ok(()) };
+async fn prepare_folder(task: &Task, folders: Option<&Folders>, direction: Direction) -> Result<Linked, Failure> {
+    let Some(folders) = folders.cloned() else { return Ok(Linked::default()) };
     let incoming = if direction == Direction::In { folders.scratch.clone() } else { folders.previous.clone() };
     let linking = blocking(move || {
-        let linked = if folders.live.is_dir() { link_all(&folders.live, &incoming, None)? } else { 0 };
+        let linked = if folders.live.is_dir() { link_all(&folders.live, &incoming, None)? } else { Linked::default() };
         if direction == Direction::In {
             folders.settle()?;
         }
         Ok(linked)
     });
     let linked = linking.await?;
-    if linked > 0 {
+    if linked.count > 0 {
         task.context.info(format!(
-            "{linked} file(s) of the other filestore are linked in, so that no moment lacks any; Odoo's own daily clean-up \
-             removes those that nothing refers to."
+            "{} file(s) of the other filestore are linked in, so that no moment lacks any; Odoo's own daily clean-up \
+             removes those that nothing refers to.",
+            linked.count
         ));
     }
-    Ok(())
+    Ok(linked)
 }
 
 /// Gives the scratch database and folder the live names.
@@ -108,6 +109,7 @@ async fn swap_in(
     server: &Server,
     live: Option<&Database>,
     folders: Option<&Folders>,
+    linked: Linked,
 ) -> Result<(), Failure> {
     task.context.enter(Phase::Swapping);
     task.step(Step::Swapping).await?;
@@ -119,7 +121,7 @@ async fn swap_in(
     let swapped = swap
         .run(server, async {
             task.pass("renamed").await;
-            exchange(folders, Direction::In, wanted, other).await?;
+            exchange(folders, Direction::In, linked, wanted, other).await?;
             task.pass("exchanged").await;
             Ok(())
         })
@@ -142,6 +144,7 @@ async fn swap_in(
 async fn exchange(
     folders: Option<&Folders>,
     direction: Direction,
+    linked: Linked,
     wanted: Option<u64>,
     other: Option<u64>,
 ) -> Result<(), Failure> {
@@ -153,7 +156,7 @@ async fn exchange(
     blocking(move || {
         if folders.live.is_dir() {
             // Nobody is connected any more: what is not here now belongs to no committed attachment.
-            link_all(&folders.live, &incoming, None)?;
+            link_all(&folders.live, &incoming, Some(&linked))?;
         }
         folders.arrange(wanted, other).map_err(|error| unwritable(&folders.live, &error))
     })
@@ -204,7 +207,7 @@ pub(super) async fn undo(task: &mut Task) -> Result<(), Failure> {
     can_undo(task, &mut maintenance).await?;
     close(maintenance).await;
     let folders = task.record.marks.scratch_folder.and_then(|_| Folders::of(&task.plan, &task.record));
-    prepare_folder(task, folders.as_ref(), Direction::Back).await?;
+    let linked = prepare_folder(task, folders.as_ref(), Direction::Back).await?;
     task.enter(Phase::Swapping)?;
     task.step(Step::Undoing).await?;
     task.pass("undoing").await;
@@ -213,7 +216,7 @@ pub(super) async fn undo(task: &mut Task) -> Result<(), Failure> {
     let (wanted, other) = (record.marks.live_folder, record.marks.scratch_folder);
     let swapped = swap
         .run(&server, async {
-            exchange(folders.as_ref(), Direction::Back, wanted, other).await?;
+            exchange(folders.as_ref(), Direction::Back, linked, wanted, other).await?;
             task.pass("exchanged_back").await;
             Ok(())
         })

@@ -1,63 +1,48 @@
-//! What a dump must not change: everything outside its scratch database that its role could reach.
+//! What a dump must not change: the live database and the settings of the user that replays it.
 //!
-//! The statements of a dump are of allowed kinds, but its functions may run where PostgreSQL evaluates them, in a default
-//! or a check. Whatever they did beyond the scratch database shows here and fails the restore.
+//! The replay refuses whatever could reach beyond the scratch database before it is sent. This is the second look, by what
+//! PostgreSQL's catalogs say before and after: the user owns the live database too. (Other databases are not looked at:
+//! other restores and administrators rename those by right.)
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use backup_api::{Failure, FailureCode};
-use sqlx::{PgConnection, Row};
+use sqlx::PgConnection;
 
 use super::{
     super::{Task, task::failure},
-    server::{asked, quote, run},
+    server::{asked, name_of, quote, run},
 };
 
-/// The reachable outside: databases by number with name and state, and the settings of role and live database.
-pub(super) struct Outside {
-    databases: BTreeMap<i64, (String, String)>,
-    settings: BTreeSet<String>,
-}
+/// What is looked at, as sentences that differ when something changed.
+pub(super) struct Outside(BTreeSet<String>);
 
 /// Looks at it.
 pub(super) async fn look(connection: &mut PgConnection, task: &Task) -> Result<Outside, Failure> {
-    let (live, scratch) = (task.record.database.as_str(), task.record.scratch.as_str());
-    // Of other databases only what would take them from their users: administrators change the rest while this runs.
-    let sql = "SELECT oid::int8, datname::text, CASE WHEN datname = $1 THEN (to_jsonb(d) - 'datfrozenxid' - 'datminmxid' \
-               - 'datlastsysoid' - 'dathasloginevt' - 'datcollversion')::text \
-               ELSE concat(datname, datallowconn, datistemplate) END FROM pg_database d \
-               WHERE pg_has_role(current_user, datdba, 'USAGE') AND datname <> $2";
-    let rows =
-        sqlx::query(sql).bind(live).bind(scratch).fetch_all(&mut *connection).await.map_err(|error| asked(&error))?;
-    let databases = rows.iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
-    let sql = "SELECT concat('the settings ', to_jsonb(s)) FROM pg_db_role_setting s \
-               WHERE s.setrole = (SELECT oid FROM pg_roles WHERE rolname = current_user) \
-               OR s.setdatabase = (SELECT oid FROM pg_database WHERE datname = $1) \
+    let sql = "SELECT concat('the properties of the database: ', to_jsonb(d) - 'datfrozenxid' - 'datminmxid' \
+               - 'datlastsysoid' - 'datcollversion' - 'datname') FROM pg_database d WHERE d.oid::int8 = $1 \
+               UNION ALL SELECT concat('the settings ', to_jsonb(s)) FROM pg_db_role_setting s \
+               WHERE s.setdatabase::int8 = $1 OR (s.setdatabase = 0 \
+               AND s.setrole = (SELECT oid FROM pg_roles WHERE rolname = current_user)) \
                UNION ALL SELECT concat('the user ', to_jsonb(r) - 'rolpassword') FROM pg_roles r \
                WHERE rolname = current_user";
-    let settings = sqlx::query_scalar(sql).bind(live).fetch_all(connection).await.map_err(|error| asked(&error))?;
-    Ok(Outside { databases, settings: settings.into_iter().collect() })
+    // No database has the number 0.
+    let live = i64::from(task.record.marks.live_oid.unwrap_or_default());
+    let found: Vec<String> =
+        sqlx::query_scalar(sql).bind(live).fetch_all(connection).await.map_err(|error| asked(&error))?;
+    Ok(Outside(found.into_iter().collect()))
 }
 
-/// Fails when anything changed, and takes a renaming back.
+/// Fails when anything changed, and takes a renaming of the live database back.
 pub(super) async fn compare(connection: &mut PgConnection, task: &Task, before: &Outside) -> Result<(), Failure> {
     let now = look(connection, task).await?;
-    let mut changes: Vec<String> = now.settings.symmetric_difference(&before.settings).cloned().collect();
-    for (oid, (name, state)) in &before.databases {
-        match now.databases.get(oid) {
-            Some((_, found)) if found == state => {}
-            Some((found, _)) if found != name => {
-                if is_other_swap(task, &now, name, found) {
-                    continue;
-                }
-                let back = format!("ALTER DATABASE {} RENAME TO {}", quote(found), quote(name));
-                let is_back = run(connection, &back).await.is_ok();
-                changes.push(format!("the database {name} was renamed{}", if is_back { " (taken back)" } else { "" }));
-            }
-            Some(_) => changes.push(format!("the properties of the database {name}")),
-            // An administrator may drop a database; a dump cannot.
-            None => {}
-        }
+    let mut changes: Vec<String> = now.0.symmetric_difference(&before.0).cloned().collect();
+    let live = task.record.database.as_str();
+    let renamed = name_of(connection, task.record.marks.live_oid).await?.filter(|name| name != live);
+    if let Some(name) = renamed {
+        let back = format!("ALTER DATABASE {} RENAME TO {}", quote(&name), quote(live));
+        let is_back = run(connection, &back).await.is_ok();
+        changes.push(format!("{live} was renamed to {name}{}", if is_back { ", which was taken back" } else { "" }));
     }
     if changes.is_empty() {
         return Ok(());
@@ -68,11 +53,4 @@ pub(super) async fn compare(connection: &mut PgConnection, task: &Task, before: 
         changes.join("; ")
     );
     Err(failure(FailureCode::Sql, message))
-}
-
-/// Whether another restore, or its undo, gave the name of another database to its successor meanwhile.
-fn is_other_swap(task: &Task, now: &Outside, name: &str, found: &str) -> bool {
-    let is_made = |name: &str| name.contains("_restoring_") || name.contains("_before_");
-    let has_name = now.databases.values().any(|(other, _)| other == name);
-    name != task.record.database.as_str() && (is_made(name) || (is_made(found) && has_name))
 }

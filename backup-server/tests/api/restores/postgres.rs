@@ -153,7 +153,7 @@ async fn settings_and_rights_of_the_live_database_stay() {
     admin("ALTER DATABASE rs_settings SET search_path TO \"$user\", public");
     admin("REVOKE CONNECT ON DATABASE rs_settings FROM PUBLIC");
     admin("ALTER DATABASE rs_settings CONNECTION LIMIT 50");
-    let facts = "SELECT d.datacl, d.datconnlimit, s.setconfig, d.datistemplate, d.datallowconn, d.datcollate \
+    let facts = "SELECT (SELECT array_agg(a::text ORDER BY a::text) FROM unnest(d.datacl) a), d.datconnlimit, s.setconfig, d.datistemplate, d.datallowconn, d.datcollate \
                  FROM pg_database d LEFT JOIN pg_db_role_setting s ON s.setdatabase = d.oid WHERE d.datname = 'rs_settings'";
     let before = admin(facts);
     restored(&served.client, changed.backup.id, &changed.plan()).await;
