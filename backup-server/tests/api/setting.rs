@@ -184,13 +184,15 @@ impl Drop for Origin {
     }
 }
 
+/// Every table and how many rows it has, as a question to a database.
+pub const ROW_COUNTS: &str = "SELECT table_schema || '.' || table_name, (xpath('/row/c/text()', query_to_xml(format(\
+     'SELECT count(*) AS c FROM %I.%I', table_schema, table_name), false, true, '')))[1]::text \
+     FROM information_schema.tables WHERE table_type = 'BASE TABLE' \
+     AND table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1";
+
 /// Every table and how many rows it has.
 pub fn row_counts(database: &str) -> String {
-    let sql = "SELECT table_schema || '.' || table_name, (xpath('/row/c/text()', query_to_xml(format(\
-               'SELECT count(*) AS c FROM %I.%I', table_schema, table_name), false, true, '')))[1]::text \
-               FROM information_schema.tables WHERE table_type = 'BASE TABLE' \
-               AND table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1";
-    Cluster::shared().sql(database, sql).unwrap()
+    Cluster::shared().sql(database, ROW_COUNTS).unwrap()
 }
 
 /// A new empty database; dropped at the end.

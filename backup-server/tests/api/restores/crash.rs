@@ -115,22 +115,24 @@ async fn killed_at_every_point_of_an_undo() {
     }
 }
 
-/// PostgreSQL kills all its connections and restarts when one of its processes is killed.
+/// One process of PostgreSQL is killed, as the kernel does when memory runs out: all others end and it starts anew.
 #[tokio::test]
 async fn postgresql_killed_at_every_point() {
+    let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start().unwrap()));
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let first = plain(&data);
-    let changed = Changed::new("rs_pgkill", &first.client, BackupFormat::Zip).await;
+    let changed = Changed::on(cluster, "rs_pgkill", &first.client, BackupFormat::Zip).await;
     first.kill();
     for point in ["created", "replayed", "filled", "swapping", "renamed", "exchanged", "committed", "swapped"] {
         let (process, file) = paused(&data, point);
         let start = request(&changed.plan());
         process.client.start_restore(REPOSITORY, changed.backup.id, &start).await.unwrap();
         eventually(point, || file.exists()).await;
-        end_sessions();
+        kill_postgresql(cluster).await;
         std::fs::remove_file(&file).unwrap();
         let job = until(&process.client, start.job, |job| job.state.is_final()).await;
+        eventually("PostgreSQL runs", || cluster.sql("postgres", "SELECT 1").is_ok()).await;
         let state = changed.state();
         if job.state == JobState::Succeeded {
             assert_eq!(state, changed.then, "{point}");
@@ -143,9 +145,11 @@ async fn postgresql_killed_at_every_point() {
     }
 }
 
-/// What a crash of PostgreSQL does to this server: every connection of it is gone.
-fn end_sessions() {
-    let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'holdfast' \
-               AND (datname LIKE 'rs\\_pgkill%' OR datname IN ('postgres', 'template1'))";
-    Cluster::shared().sql_as("postgres", "postgres", sql).unwrap();
+async fn kill_postgresql(cluster: &Cluster) {
+    let started =
+        || cluster.sql_as("postgres", "postgres", "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'");
+    let pid = started().unwrap();
+    let killed = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
+    rustix::process::kill_process(killed, rustix::process::Signal::KILL).unwrap();
+    eventually("PostgreSQL starts anew", || started().is_ok_and(|now| !now.is_empty() && now != pid)).await;
 }

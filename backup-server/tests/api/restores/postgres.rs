@@ -63,7 +63,7 @@ async fn a_copy_has_an_identity_of_its_own_and_is_neutralized() {
     let job = restored(&served.client, changed.backup.id, &plan).await;
     assert_eq!(changed.state(), changed.now, "the origin is as it was");
     let filestore = changed.origin.database.filestore.with_file_name(&copy.0);
-    let state = State::of(&copy.0, &filestore);
+    let state = State::of(Cluster::shared(), &copy.0, &filestore);
     assert_eq!(state.attachments, changed.then.attachments);
     let parameter = |parameters: &str, key: &str| {
         parameters.lines().find_map(|line| line.strip_prefix(&format!("{key}|")).map(str::to_owned))

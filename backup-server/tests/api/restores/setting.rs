@@ -6,10 +6,10 @@ use backup_api::{
     Backup, BackupFormat, BackupId, Client, DatabaseName, Job, JobId, JobState, RestoreMode, RestorePlan, Source,
     StartRestore, StartUndo,
 };
-use testbed::Cluster;
+use testbed::{Cluster, restore_fixture};
 use uuid::Uuid;
 
-use crate::setting::{Origin, REPOSITORY, row_counts, run, start, until};
+use crate::setting::{Origin, REPOSITORY, ROW_COUNTS, run, start, until};
 
 /// All that tells whether a database with its filestore is the one that it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,13 +22,13 @@ pub struct State {
 }
 
 impl State {
-    pub fn of(database: &str, filestore: &Path) -> Self {
-        let sql = |sql: &str| Cluster::shared().sql(database, sql).unwrap();
+    pub fn of(cluster: &Cluster, database: &str, filestore: &Path) -> Self {
+        let sql = |sql: &str| cluster.sql(database, sql).unwrap();
         let names = sql("SELECT DISTINCT store_fname FROM ir_attachment WHERE store_fname IS NOT NULL ORDER BY 1");
         let read =
             |name: &str| (name.to_owned(), fs::read(filestore.join(name)).unwrap_or_else(|_| b"missing".to_vec()));
         Self {
-            rows: row_counts(database),
+            rows: sql(ROW_COUNTS),
             sequences: sql("SELECT schemaname, sequencename, last_value FROM pg_sequences ORDER BY 1, 2"),
             parameters: sql("SELECT key, value FROM ir_config_parameter ORDER BY key"),
             extensions: sql("SELECT extname FROM pg_extension ORDER BY 1"),
@@ -39,6 +39,7 @@ impl State {
 
 /// A database that was backed up and then changed.
 pub struct Changed {
+    pub cluster: &'static Cluster,
     pub origin: Origin,
     pub backup: Backup,
     /// What the backup holds.
@@ -49,22 +50,30 @@ pub struct Changed {
 
 impl Changed {
     pub async fn new(name: &str, client: &Client, format: BackupFormat) -> Self {
-        let origin = Origin::new(name);
-        let job = run(client, REPOSITORY, &start(&origin.direct(), format)).await;
+        Self::on(Cluster::shared(), name, client, format).await
+    }
+
+    pub async fn on(cluster: &'static Cluster, name: &str, client: &Client, format: BackupFormat) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = restore_fixture(cluster, name, folder.path()).unwrap();
+        let origin = Origin { database, folder };
+        let job = run(client, REPOSITORY, &start(&origin.direct_through(&cluster.url()), format)).await;
         assert_eq!(job.state, JobState::Succeeded, "{:?}", job.failure);
-        let then = State::of(name, &origin.database.filestore);
-        change(&origin);
-        let now = State::of(name, &origin.database.filestore);
+        let then = State::of(cluster, name, &origin.database.filestore);
+        change(cluster, &origin);
+        let now = State::of(cluster, name, &origin.database.filestore);
         assert_ne!(then, now);
-        Self { origin, backup: job.backup.unwrap(), then, now }
+        Self { cluster, origin, backup: job.backup.unwrap(), then, now }
     }
 
     pub fn state(&self) -> State {
-        State::of(&self.origin.database.name, &self.origin.database.filestore)
+        State::of(self.cluster, &self.origin.database.name, &self.origin.database.filestore)
     }
 
     pub fn target(&self) -> Source {
-        let Source::Postgres { url, database, filestore, .. } = self.origin.direct() else { unreachable!() };
+        let Source::Postgres { url, database, filestore, .. } = self.origin.direct_through(&self.cluster.url()) else {
+            unreachable!()
+        };
         Source::Postgres { url, database, filestore, addons: vec![testbed::addons().display().to_string()] }
     }
 
@@ -89,7 +98,7 @@ impl Changed {
             "SELECT datname FROM pg_database WHERE datname LIKE '{name}\\_restoring\\_%' OR datname LIKE \
              '{name}\\_before\\_%' UNION ALL SELECT rolname FROM pg_roles WHERE rolname LIKE '{name}\\_restoring\\_%' ORDER BY 1"
         );
-        let databases = Cluster::shared().sql("postgres", &sql).unwrap();
+        let databases = self.cluster.sql("postgres", &sql).unwrap();
         let folders = fs::read_dir(self.origin.database.filestore.parent().unwrap()).unwrap();
         let folders = folders.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let folders = folders.filter(|folder| folder != name).map(|folder| format!("folder {folder}"));
@@ -98,8 +107,8 @@ impl Changed {
 }
 
 /// What an administrator would want to take back: a file and its record deleted, others written.
-fn change(origin: &Origin) {
-    let sql = |sql: &str| Cluster::shared().sql(&origin.database.name, sql).unwrap();
+fn change(cluster: &Cluster, origin: &Origin) {
+    let sql = |sql: &str| cluster.sql(&origin.database.name, sql).unwrap();
     let lost = sql("SELECT min(store_fname) FROM ir_attachment WHERE store_fname IS NOT NULL");
     sql(&format!("DELETE FROM ir_attachment WHERE store_fname = '{lost}'"));
     fs::remove_file(origin.database.filestore.join(lost)).unwrap();
