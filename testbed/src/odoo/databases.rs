@@ -31,7 +31,7 @@ pub(super) fn drop_database(shared: &Shared, name: &str) -> io::Result<bool> {
     if !rpc::databases(shared).map_err(io::Error::other)?.iter().any(|known| known == name) {
         return Ok(false);
     }
-    end_sessions(shared, name)?;
+    end_sessions(shared, name);
     shared.clients.sql_as("odoo", "postgres", &format!("DROP DATABASE {}", identifier(name)))?;
     let folder = filestore(shared, name);
     if folder.exists() {
@@ -42,7 +42,7 @@ pub(super) fn drop_database(shared: &Shared, name: &str) -> io::Result<bool> {
 
 /// `exp_rename`: the filestore stays where it is when there is a folder of the new name.
 pub(super) fn rename(shared: &Shared, old: &str, new: &str) -> io::Result<()> {
-    end_sessions(shared, old)?;
+    end_sessions(shared, old);
     let sql = format!("ALTER DATABASE {} RENAME TO {}", identifier(old), identifier(new));
     shared.clients.sql_as("odoo", "postgres", &sql).map_err(|error| {
         io::Error::other(format!("Couldn't rename database {old} to {new}: {}", first_line(&error.to_string())))
@@ -53,7 +53,7 @@ pub(super) fn rename(shared: &Shared, old: &str, new: &str) -> io::Result<()> {
 
 /// `exp_duplicate_database`.
 pub(super) fn duplicate(shared: &Shared, old: &str, new: &str, neutralized: bool) -> io::Result<()> {
-    end_sessions(shared, old)?;
+    end_sessions(shared, old);
     let (from, to) = (identifier(old), identifier(new));
     let sql = format!("CREATE DATABASE {to} ENCODING 'unicode' TEMPLATE {from}");
     shared.clients.sql_as("odoo", "postgres", &sql)?;
@@ -97,12 +97,13 @@ pub(super) fn run_file(shared: &Shared, program: &str, name: &str, options: &[&s
     Ok(command.stdout(Stdio::null()).stderr(Stdio::null()).status()?.success())
 }
 
-fn end_sessions(shared: &Shared, name: &str) -> io::Result<()> {
+/// As `_drop_conn`: sessions that may not be ended, such as those of PostgreSQL itself, are passed over.
+fn end_sessions(shared: &Shared, name: &str) {
     let sql = format!(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {} AND pid <> pg_backend_pid()",
         literal(name)
     );
-    shared.clients.sql_as("odoo", "postgres", &sql).map(drop)
+    let _ = shared.clients.sql_as("odoo", "postgres", &sql);
 }
 
 fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {

@@ -107,11 +107,15 @@ impl Facts {
             }
             "ir_mail_server" if is_active && value(1) != NOWHERE => self.mail_servers.push(value(1).to_owned()),
             "fetchmail_server" if is_active => self.fetchmail_servers.push(value(1).to_owned()),
-            "ir_cron" if is_active => drop(self.crons.insert(value(1).to_owned(), value(2).to_owned())),
+            "ir_cron" if is_active => {
+                self.crons.insert(value(1).to_owned(), value(2).to_owned());
+            }
             "ir_model_data" if value(0) == "ir.cron" && value(1) == "autovacuum_job" => {
                 self.autovacuum.insert(value(2).to_owned());
             }
-            "ir_model" if is_active => drop(self.transient.insert(value(1).replace('.', "_"))),
+            "ir_model" if is_active => {
+                self.transient.insert(value(1).replace('.', "_"));
+            }
             _ => {}
         }
     }
