@@ -32,6 +32,7 @@ mod reconcile;
 mod restart;
 mod restorer;
 mod restores;
+mod restores_whole;
 mod roles;
 mod servers;
 mod sign_in;
