@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use super::{LineId, LinePage, LineQuery};
 #[cfg(feature = "ssr")]
-use super::{create, download, notes, reconcile, removal, store};
+use super::{create, download, notes, reconcile, removal, store, verify};
 use crate::{error::AppError, operations::OperationId, subscriptions::SubscriptionId};
 #[cfg(feature = "ssr")]
 use crate::{operations::queue, server::door, users::Role};
@@ -60,6 +60,17 @@ pub async fn set_pinned(line: LineId, #[server(default)] pinned: bool) -> Result
 #[server]
 pub async fn delete_line(line: LineId) -> Result<(), AppError> {
     door(Role::Operator, async |panel, caller| removal::of_line(&panel, &caller.user, line).await).await
+}
+
+/// Has all backups of a subscription read and compared with their checksums (operators); goes to `/operations/{id}`.
+#[server]
+pub async fn verify_backups(subscription: SubscriptionId) -> Result<OperationId, AppError> {
+    door(Role::Operator, async |panel, caller| {
+        let operation = verify::verify(&panel, &caller.user, subscription).await?;
+        leptos_axum::redirect(&format!("/operations/{}", operation.0));
+        Ok(operation)
+    })
+    .await
 }
 
 /// How to read the subscription's backups without Holdfast (administrators; written to the action log).

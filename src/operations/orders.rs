@@ -2,6 +2,7 @@
 
 use backup_api::{
     BackupId, Client, ClientError, DatabaseName, Job, JobId, RepositoryId, StartBackup, StartRestore, StartUndo,
+    StartVerification,
 };
 
 use super::{OperationKind, store::Stored};
@@ -21,18 +22,23 @@ pub enum Order {
     Restore(RepositoryId, BackupId, Box<StartRestore>),
     /// Undo a restore.
     Undo(JobId, StartUndo),
+    /// Read all of a repository and compare its checksums.
+    Verify(RepositoryId, StartVerification),
 }
 
 impl Order {
     /// The job of an operation, with the subscription's present connection.
     pub async fn of(panel: &Panel, stored: &Stored) -> AppResult<Self> {
+        let job = JobId(stored.operation.id.0);
+        if stored.operation.kind == OperationKind::Verify {
+            return Ok(Self::Verify(stored.repository, StartVerification { job }));
+        }
         let id = stored.operation.subscription;
         let id = id.ok_or_else(|| AppError::not_found(subscriptions::store::THIS))?;
         let row = subscriptions::store::find(panel, id).await?;
         let parse =
             |name: &str| DatabaseName::parse(name).map_err(|error| AppError::field("database", error.to_string()));
         let target = row.connection.source(panel, row.id, parse(&stored.database)?)?;
-        let job = JobId(stored.operation.id.0);
         let restore = stored.operation.restore.as_ref().zip(stored.restore.as_ref());
         match (stored.operation.kind, restore) {
             (OperationKind::Backup, _) => {
@@ -62,6 +68,7 @@ impl Order {
             Self::Backup(repository, start) => client.start_backup(*repository, start).await,
             Self::Restore(repository, backup, start) => client.start_restore(*repository, *backup, start).await,
             Self::Undo(restore, start) => client.start_undo(*restore, start).await,
+            Self::Verify(repository, start) => client.start_verification(*repository, start).await,
         }
     }
 }

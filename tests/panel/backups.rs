@@ -5,11 +5,11 @@ use holdfast::{
     backup_servers::api::ListServers,
     backups::{
         LineResult, Trigger,
-        api::{CreateBackup, DeleteLine, DownloadLink, SetComment, SetPinned, ShowRecoveryKit},
+        api::{CreateBackup, DeleteLine, DownloadLink, SetComment, SetPinned, ShowRecoveryKit, VerifyBackups},
     },
     error::AppError,
     operations::{
-        OperationId,
+        OperationId, OperationKind,
         api::{CancelOperation, ListActions, OperationLog},
     },
     subscriptions::{
@@ -77,6 +77,12 @@ async fn a_backup_is_made_downloaded_and_deleted(stage: Stage) {
     let log = operator.call::<OperationLog>(&[("id", &operation.0.to_string())]).await.unwrap();
     assert!(!log.is_empty());
 
+    let whose = id.0.to_string();
+    let verified = operator.call::<VerifyBackups>(&[("subscription", &whose)]).await.unwrap();
+    let ended = operator.end_of(verified).await;
+    assert_eq!((ended.kind, ended.state), (OperationKind::Verify, JobState::Succeeded), "{ended:?}");
+    assert_eq!(operator.lines(id).await.len(), 1, "verifying makes no line");
+
     let text = line.id.0.to_string();
     let url = operator.call::<DownloadLink>(&[("line", &text)]).await.unwrap();
     assert!(url.starts_with("/this-machine/v1/downloads/"), "{url}");
@@ -108,7 +114,10 @@ async fn a_backup_is_made_downloaded_and_deleted(stage: Stage) {
     let told: Vec<&str> = log.entries.iter().rev().map(|entry| entry.what.split_whitespace().next().unwrap()).collect();
     assert_eq!(
         told,
-        ["Added", "Started", "Created", "Made", "Made", "Changed", "Pinned", "Unpinned", "Deleted", "Showed"]
+        [
+            "Added", "Started", "Created", "Started", "Verified", "Made", "Made", "Changed", "Pinned", "Unpinned",
+            "Deleted", "Showed"
+        ]
     );
 }
 

@@ -68,6 +68,7 @@ fn doors() -> Vec<Door> {
         (backups::DownloadLink::PATH, &[("line", ID)], Some(Operator)),
         (backups::SetComment::PATH, &[("line", ID)], Some(Operator)),
         (backups::SetPinned::PATH, &[("line", ID)], Some(Operator)),
+        (backups::VerifyBackups::PATH, &[("subscription", ID)], Some(Operator)),
         (backups::DeleteLine::PATH, &[("line", ID)], Some(Operator)),
         (restores::Preflight::PATH, &[("line", ID)], Some(Operator)),
         (restores::Restore::PATH, &[("line", ID)], Some(Operator)),
