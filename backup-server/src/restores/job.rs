@@ -10,6 +10,7 @@ use backup_api::{
 use super::{
     Record, Recovered, RestoreTask, Step, Task, journal, preflight, recover, targets,
     task::{cancelled, failure},
+    undo,
 };
 use crate::{
     jobs::{BackupJob, JobContext},
@@ -160,7 +161,7 @@ pub(super) async fn complete(
     if let Some(context) = context {
         context.enter(Phase::CleaningUp);
     }
-    if let Err(failure) = recover::drop_replaced(app, record, "Nothing was kept for an undo.").await
+    if let Err(failure) = recover::drop_replaced(app, record, undo::NOTHING_KEPT).await
         && let Some(context) = context
     {
         context.warn(format!("What was replaced could not be removed yet and will be later: {}", failure.message));

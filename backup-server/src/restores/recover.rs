@@ -8,7 +8,13 @@ use std::{
 
 use backup_api::{Failure, FailureCode, JobId};
 
-use super::{Record, Recovered, Step, job::complete, targets, task::failure};
+use super::{
+    Record, Recovered, Step,
+    job::complete,
+    targets,
+    task::failure,
+    undo::{NOTHING_KEPT, TIME_IS_OVER},
+};
 use crate::{
     jobs::Done,
     server::{App, Parts},
@@ -75,7 +81,8 @@ async fn bring_to_end(app: &App, id: JobId) -> Result<Done, Failure> {
     let Some(mut record) = app.restores.get(id).filter(|record| is_open(record.step)) else { return Ok(Done::Other) };
     let (job, is_undo) = (job_of(&record), matches!(record.step, Step::Undoing | Step::Undone));
     if record.step == Step::Dropping {
-        drop_replaced(app, &mut record, "Nothing was kept for an undo.").await?;
+        let why = if record.keep_until.is_some() { TIME_IS_OVER } else { NOTHING_KEPT };
+        drop_replaced(app, &mut record, why).await?;
         return Ok(record.restored.map_or(Done::Other, |restored| Done::Restored(Box::new(restored))));
     }
     let plan = app.restores.plan(&record)?;
@@ -126,7 +133,7 @@ async fn end_window(app: &App, id: JobId) -> Result<(), Failure> {
     let Some(mut record) = app.restores.get(id).filter(|record| record.step == Step::Kept) else { return Ok(()) };
     record.step = Step::Dropping;
     app.restores.save(&record).await?;
-    drop_replaced(app, &mut record, "The time for an undo is over; what was replaced is removed.").await?;
+    drop_replaced(app, &mut record, TIME_IS_OVER).await?;
     tracing::info!(restore.id = %id, "Removed {}, which restore {id} had replaced", record.previous);
     Ok(())
 }

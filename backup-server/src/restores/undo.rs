@@ -2,8 +2,13 @@
 
 use backup_api::{Failure, FailureCode, Phase, StartUndo};
 
-use super::{Record, Task, job::settle, targets, task::failure};
+use super::{Record, Step, Task, job::settle, targets, task::failure};
 use crate::{jobs::JobContext, server::App};
+
+/// Why there is no undo without a window.
+pub(super) const NOTHING_KEPT: &str = "What was replaced was not to be kept, and is removed.";
+/// Why there is no undo after the window.
+pub(super) const TIME_IS_OVER: &str = "The time for an undo is over; what was replaced is removed.";
 
 /// A restore to be undone.
 pub(crate) struct UndoJob {
@@ -32,6 +37,12 @@ impl UndoJob {
         self.app.restores.save(&record).await?;
         let mut task = Task { app: self.app.clone(), context, plan, record };
         if let Err(failure) = targets::undo(&mut task).await {
+            // Refused before anything was begun: the restored database stays, and so does what it replaced.
+            if task.record.step == Step::Kept {
+                task.record.undo = None;
+                task.app.restores.save(&task.record).await?;
+                return Err(failure);
+            }
             settle(&mut task, failure).await?;
         }
         let message = format!("The database {} from before the restore is back.", task.record.database);
@@ -43,10 +54,10 @@ impl UndoJob {
 
 /// Why a restore cannot be undone, in words.
 pub(crate) fn refused(record: Option<&Record>) -> Failure {
-    let why = record.and_then(|record| record.closed.as_deref());
-    let message = match why {
-        Some(why) => format!("This restore cannot be undone any more. {why}"),
-        None => "This restore cannot be undone: nothing that it replaced is kept.".to_owned(),
+    let why = match record {
+        Some(Record { closed: Some(why), .. }) => why.as_str(),
+        Some(Record { step: Step::Kept | Step::Dropping, .. }) => TIME_IS_OVER,
+        _ => "Nothing that it replaced is kept.",
     };
-    failure(FailureCode::Preflight, message)
+    failure(FailureCode::Preflight, format!("This restore cannot be undone any more. {why}"))
 }
