@@ -279,7 +279,10 @@ pub(super) async fn recover(app: &App, plan: &RestorePlan, record: &mut Record) 
     let login = login(&mut connection).await?;
     close(connection).await;
     match record.step {
-        Step::Preparing | Step::Swapping if !is_restored => {
+        // A swap that was told as committed can still be lost with PostgreSQL's disk; what has the name counts.
+        Step::Preparing | Step::Swapping | Step::Swapped
+            if !is_restored && (record.step != Step::Swapped || holder == marks.live_oid) =>
+        {
             take_back(app, plan, record).await?;
             Ok(Recovered::TakenBack)
         }
@@ -303,7 +306,7 @@ pub(super) async fn recover(app: &App, plan: &RestorePlan, record: &mut Record) 
                 Err(failure) => Err(failure),
             }
         }
-        Step::Undoing if is_restored => {
+        Step::Undoing | Step::Undone if is_restored => {
             let (wanted, other) = (marks.scratch_folder, marks.live_folder);
             if wanted.is_some() {
                 with_folders(plan, record, move |folders| {

@@ -74,8 +74,10 @@ impl Server {
     /// Connects to a database.
     pub async fn connect(&self, database: &str) -> Result<PgConnection, Problem> {
         let Connected { mut connection, .. } = self.address.connect(database, &self.policy, self.limit).await?;
-        // Limits that an administrator set for Odoo's requests are not meant for this.
-        let settled = run(&mut connection, "SET statement_timeout = 0; SET lock_timeout = 0").await;
+        // Limits that an administrator set for Odoo's requests are not meant for this; and what is told as done must not
+        // be lost when PostgreSQL crashes, however its server is set.
+        let settings = "SET statement_timeout = 0; SET lock_timeout = 0; SET synchronous_commit = on";
+        let settled = run(&mut connection, settings).await;
         settled.map_err(|failure| crate::sources::unreachable_problem(failure.message))?;
         Ok(connection)
     }
