@@ -1,7 +1,10 @@
 // Not a test: takes screenshots of every page in light, dark and narrow into the folder that SCREENSHOTS names.
 import { join } from "node:path";
 
+import type { Page } from "@playwright/test";
+
 import { expect, setUp, test } from "./fixtures.ts";
+import { backedUp, openWizard } from "./restorable.ts";
 import { createSubscription, line, startBackup } from "./subscriptions.ts";
 
 const folder = process.env.SCREENSHOTS ?? "test-results/screenshots";
@@ -12,16 +15,18 @@ const LOOKS = [
     { look: "narrow", colorScheme: "light", width: 390, height: 844 },
 ] as const;
 
+async function shootPage(page: Page, name: string) {
+    for (const { look, colorScheme, width, height } of LOOKS) {
+        await page.setViewportSize({ width, height });
+        await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+        await page.screenshot({ path: join(folder, `${name}-${look}.png`), fullPage: look === "narrow" });
+    }
+    await page.setViewportSize({ width: 1280, height: 800 });
+}
+
 test("every page", async ({ page, facts, open }) => {
     test.setTimeout(300_000);
-    const shoot = async (name: string) => {
-        for (const { look, colorScheme, width, height } of LOOKS) {
-            await page.setViewportSize({ width, height });
-            await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-            await page.screenshot({ path: join(folder, `${name}-${look}.png`), fullPage: look === "narrow" });
-        }
-        await page.setViewportSize({ width: 1280, height: 800 });
-    };
+    const shoot = (name: string) => shootPage(page, name);
 
     await createSubscription(page, facts, { name: "Acme Trading", connection: "direct" });
     const acme = new URL(page.url()).pathname;
@@ -54,21 +59,44 @@ test("every page", async ({ page, facts, open }) => {
         await expect(page.getByRole("heading", { level: 1 }).first()).toBeVisible();
         await shoot(name);
     }
-    await open(acme);
-    await line(page, "before the 18.0.2 upgrade").getByRole("link", { name: /^Restore / }).click();
-    const wizard = page.getByRole("dialog", { name: "Restore backup" });
-    await expect(wizard.getByRole("heading", { name: "Checks" })).toBeVisible();
-    await shoot("restore");
-    await wizard.getByLabel("Restore into another database instead").check();
-    await wizard.getByLabel("Name of the new database").fill("acme_test");
-    await wizard.getByLabel("Type the database's name to confirm").fill("acme_test");
-    await expect(wizard.getByRole("button", { name: "Create acme_test" })).toBeEnabled();
-    await wizard.getByRole("button", { name: "Create acme_test" }).scrollIntoViewIfNeeded();
-    await shoot("restore-copy");
     await page.goto("/operations");
     await page.getByRole("main").getByRole("table").getByRole("link").first().click();
     await expect(page.getByRole("heading", { level: 1 })).toContainText("Backup of");
     await shoot("operation");
+});
+
+test("a restore", async ({ page, facts, open }) => {
+    test.setTimeout(300_000);
+    const shoot = (name: string) => shootPage(page, name);
+    const path = await backedUp(page, facts, "Dawn Foods", "dawn");
+    await open(path);
+    const wizard = await openWizard(page);
+    await shoot("restore");
+    await wizard.getByLabel("Restore into another database instead").check();
+    await wizard.getByLabel("Name of the new database").fill("dawn_test");
+    await wizard.getByLabel("Type the database's name to confirm").fill("dawn_test");
+    await expect(wizard.getByRole("button", { name: "Create dawn_test" })).toBeEnabled();
+    await shoot("restore-copy");
+    await wizard.getByLabel("Restore into another database instead").uncheck();
+    await wizard.getByLabel("Type the database's name to confirm").fill("dawn");
+    await wizard.getByRole("button", { name: "Replace dawn" }).click();
+    await expect(page.getByRole("list", { name: "Steps" })).toBeVisible();
+    await page.screenshot({ path: join(folder, "restore-running-light.png") });
+    await expect(page.getByText("dawn is restored and verified.")).toBeVisible({ timeout: 60_000 });
+    await shoot("restored");
+    await page.getByRole("link", { name: "Undo restore" }).click();
+    await expect(page.getByRole("dialog", { name: "Undo this restore?" })).toBeVisible();
+    await shoot("undo");
+    for (const [address, name] of [
+        [path, "subscription-restored"],
+        ["/operations", "operations-restored"],
+        ["/action-log", "action-log-restored"],
+        ["/backup-servers/new", "backup-server-new"],
+    ]) {
+        await open(address);
+        await expect(page.getByRole("heading", { level: 1 }).first()).toBeVisible();
+        await shoot(name);
+    }
 });
 
 test.describe("many subscriptions", () => {

@@ -22,7 +22,7 @@ use crate::{
 const FIELDS: &[&str] = &["name", "url", "token", "undo_hours"];
 
 const UNDO_HINT: &str =
-    "A replaced database is kept so long, with the space it takes; then an undo is over. 0 keeps none.";
+    "How long a replaced database is kept, so that its restore can be undone. 0 keeps none.";
 
 /// The page of a new or an existing backup server.
 #[component]
