@@ -21,8 +21,7 @@ use crate::{
 
 const FIELDS: &[&str] = &["name", "url", "token", "undo_hours"];
 
-const UNDO_HINT: &str =
-    "How long a replaced database is kept, so that its restore can be undone. 0 keeps none.";
+const UNDO_HINT: &str = "How long a replaced database is kept, so that its restore can be undone. 0 keeps none.";
 
 /// The page of a new or an existing backup server.
 #[component]

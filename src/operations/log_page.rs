@@ -116,6 +116,12 @@ fn facts_view(operation: &Operation, as_of: DateTime<Utc>) -> impl IntoView + us
         Some(at) => view! { <Moment at as_of style=Style::Full /> }.into_any(),
         None => "–".into_any(),
     };
+    let last_phase = (operation.state != JobState::Succeeded).then(|| {
+        view! {
+            <dt>"Last phase"</dt>
+            <dd>{operation.phase.label()}</dd>
+        }
+    });
     let restore = operation.restore.as_ref().map(|facts| summary::facts_rows(operation.kind, facts, as_of));
     view! {
         <dl class="facts">
@@ -134,8 +140,7 @@ fn facts_view(operation: &Operation, as_of: DateTime<Utc>) -> impl IntoView + us
             <dd>{moment(operation.finished_at)}</dd>
             <dt>"Duration"</dt>
             <dd>{duration_text(operation, as_of)}</dd>
-            <dt>"Last phase"</dt>
-            <dd>{operation.phase.label()}</dd>
+            {last_phase}
         </dl>
     }
 }

@@ -32,8 +32,9 @@ impl Step {
             Phase::Neutralizing => Self::Neutralize,
             Phase::Comparing => Self::Compare,
             Phase::Swapping | Phase::Undoing => Self::Swap,
-            Phase::CleaningUp => Self::CleanUp,
-            // The safety backup goes through the phases of every backup.
+            // After the swap the database is looked at under its name.
+            Phase::Verifying | Phase::CleaningUp => Self::CleanUp,
+            // A safety backup may go through the phases of every backup.
             _ => Self::SafetyBackup,
         }
     }
@@ -51,7 +52,7 @@ impl Step {
             Self::Swap if kind == OperationKind::Undo => format!("Bring {database} back as it was"),
             Self::Swap if facts.is_copy => format!("Name it {database}"),
             Self::Swap => format!("Put it in the place of {database}"),
-            Self::CleanUp => "Clean up".to_owned(),
+            Self::CleanUp => "Look at it once more and clean up".to_owned(),
         }
     }
 }
@@ -118,7 +119,7 @@ mod tests {
                 "Write the backup into a new database beside acme",
                 "Compare it with the backup",
                 "Put it in the place of acme",
-                "Clean up",
+                "Look at it once more and clean up",
             ]
         );
         (asked.is_copy, asked.neutralize) = (true, true);
