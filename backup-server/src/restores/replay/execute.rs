@@ -13,7 +13,8 @@ use super::{contents::TableName, harmless::Harmless, judge::Judge, refusals::exc
 const SENT: usize = 256 * 1024;
 
 /// For the replaying session alone: a crash loses the scratch database anyway, and limits are meant for Odoo's requests.
-const SESSION: [&str; 5] = [
+const SESSION: [&str; 6] = [
+    "SET standard_conforming_strings = on",
     "SET synchronous_commit = off",
     "SET statement_timeout = 0",
     "SET lock_timeout = 0",
@@ -50,6 +51,16 @@ pub(super) async fn statement(
         judge.notes.add(&note);
     }
     Ok(())
+}
+
+/// Executes a statement that must not fail.
+pub(super) async fn alone(connection: &mut PgConnection, sql: &str) -> Result<(), Failure> {
+    run(connection, sql).await.map(drop).map_err(|error| failed(sql, &error))
+}
+
+/// Executes several statements in one transaction, or none of them.
+pub(super) async fn together(connection: &mut PgConnection, sql: &str) -> sqlx::Result<()> {
+    connection.execute(sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))).await.map(drop)
 }
 
 /// Executes an `INSERT` of so many rows.

@@ -5,6 +5,8 @@
 pub(super) enum Harmless {
     /// With nothing.
     Nothing,
+    /// With nothing; it begins or ends a transaction.
+    Boundary,
     /// A setting for the session, which an older PostgreSQL may not know.
     Setting(String),
     /// A comment on an extension, which only its owner may change.

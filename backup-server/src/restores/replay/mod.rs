@@ -3,6 +3,7 @@
 //! A dump may come from anywhere. It is split by a lexer of our own, each statement must be of a kind that `pg_dump`
 //! writes, and each goes to PostgreSQL by itself: no meta-command can run, and every error has its cause.
 
+mod batch;
 mod compare;
 mod contents;
 mod custom;
@@ -23,7 +24,9 @@ use tokio_util::sync::CancellationToken;
 
 use backup_api::Failure;
 
+use batch::Batch;
 use execute::Copying;
+use harmless::Harmless;
 use judge::{Action, Judge};
 use lexer::Piece;
 use reading::Reading;
@@ -58,10 +61,19 @@ async fn replay_unless_cancelled(
     on_bytes: impl Fn(u64) + Send + Sync,
 ) -> Result<Replayed, Failure> {
     let (mut reading, mut judge) = (Reading::new(dump, on_bytes), Judge::default());
+    let mut batch = Batch::default();
     execute::begin(connection).await?;
     while let Some(piece) = reading.next().await? {
-        let Piece::Statement(sql) = piece else { continue };
-        match judge.judge(&sql)? {
+        let Piece::Statement(mut sql) = piece else { continue };
+        let action = judge.judge(&sql)?;
+        if action == Action::Execute(Harmless::Nothing) {
+            match batch.take(connection, sql).await? {
+                Some(alone) => sql = alone,
+                None => continue,
+            }
+        }
+        batch.send(connection).await?;
+        match action {
             Action::Skip => {}
             Action::Execute(harmless) => execute::statement(connection, &mut judge, &sql, &harmless).await?,
             Action::Insert(table, rows) => {
@@ -78,6 +90,7 @@ async fn replay_unless_cancelled(
             }
         }
     }
+    batch.send(connection).await?;
     execute::finish(connection).await?;
     Ok(Replayed { contents: judge.contents, notes: judge.notes.into_lines() })
 }

@@ -124,7 +124,7 @@ impl Judge {
             return Err(UNKNOWN);
         }
         self.in_block = begins;
-        Ok(Action::Execute(Harmless::Nothing))
+        Ok(Action::Execute(Harmless::Boundary))
     }
 
     /// What `pg_dump --clean` writes before all else, for a database that is not empty.
