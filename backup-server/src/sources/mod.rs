@@ -20,6 +20,7 @@ use crate::{
 
 pub use addresses::{AddressPolicy, InvalidRange};
 pub use pg_tools::{PgTool, PgTools};
+pub(crate) use staging::StagedFile;
 pub use staging::Staging;
 
 pub(crate) use attachments::{Found, Wanted, file_name, folder as filestore_folder};

@@ -19,7 +19,7 @@ pub struct Staging {
 
 /// A file in the folder, removed when dropped.
 #[derive(Debug)]
-pub(super) struct StagedFile {
+pub(crate) struct StagedFile {
     path: PathBuf,
 }
 
@@ -44,7 +44,7 @@ impl Staging {
     }
 
     /// Makes a new file that only this user can read.
-    pub(super) fn create(&self) -> Result<(StagedFile, File), Failure> {
+    pub(crate) fn create(&self) -> Result<(StagedFile, File), Failure> {
         let path = self.folder.join(Uuid::new_v4().to_string());
         let file = OpenOptions::new().write(true).read(true).create_new(true).mode(0o600).open(&path);
         let file = file.map_err(|error| self.failure(&error))?;
@@ -84,7 +84,7 @@ impl Staging {
 
 impl StagedFile {
     /// Where it lies.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }

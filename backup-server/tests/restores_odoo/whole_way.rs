@@ -88,15 +88,30 @@ async fn a_copy_gets_an_identity_of_its_own_and_leaves_the_database_alone() {
 }
 
 #[tokio::test]
-async fn a_dump_becomes_a_copy_but_never_takes_the_attachments_away() {
+async fn a_dump_becomes_a_copy_without_attachments() {
     let stage = Stage::new("ro_dump", BackupFormat::Dump).await;
-    let refused = stage.restore(&stage.plan()).await.failure.unwrap();
-    assert!(refused.code == FailureCode::Preflight && refused.message.contains("no attachments"), "{refused:?}");
-    stage.assert_untouched("refused");
     let job = stage.restore(&stage.copy_plan("ro_dump_two")).await;
     assert_eq!(job.state, JobState::Succeeded, "{:?}", job.failure);
     assert_eq!(job.restored.unwrap().attachments, None::<Attachments>);
     assert!(stage.state("ro_dump") == stage.changed);
+}
+
+#[tokio::test]
+async fn a_dump_replaces_the_database_and_keeps_the_present_files() {
+    let stage = Stage::new("ro_keep", BackupFormat::Dump).await;
+    let found = stage.served.client.preflight(REPOSITORY, stage.backup.id, &stage.plan()).await.unwrap();
+    let filestore = found.checks.iter().find(|check| check.code == CheckCode::Filestore).unwrap();
+    assert!(filestore.outcome == CheckOutcome::Warn && filestore.message.contains("database only"), "{filestore:?}");
+    let job = stage.restore(&stage.plan()).await;
+    assert_eq!(job.state, JobState::Succeeded, "{:?}", job.failure);
+    let restored = job.restored.unwrap();
+    assert_eq!(restored.attachments, None::<Attachments>);
+    assert!(restored.notes[0].contains("0 files that the restored database refers to"), "{:?}", restored.notes);
+    assert!(stage.state("ro_keep") == stage.backed_up);
+    assert!(stage.served.staged().is_empty());
+    let undone = stage.undo(job.id).await;
+    assert_eq!(undone.state, JobState::Succeeded, "{:?}", undone.failure);
+    stage.assert_untouched("undone");
 }
 
 #[tokio::test]

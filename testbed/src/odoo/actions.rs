@@ -96,13 +96,11 @@ pub(super) fn answer_other(
 }
 
 fn act(shared: &Shared, form: &HashMap<String, String>, name: &str, action: Action) -> io::Result<()> {
-    match action {
+    if let Action::Drop = action {
         // Nobody looks at what the drop answers.
-        Action::Drop => databases::drop_database(shared, name).map(drop),
-        _ => {
-            let new = form.get("new_name").map_or("", String::as_str);
-            let neutralized = form.get("neutralize_database").is_some_and(|text| !text.is_empty());
-            databases::duplicate(shared, name, new, neutralized)
-        }
+        return databases::drop_database(shared, name).map(drop);
     }
+    let new = form.get("new_name").map_or("", String::as_str);
+    let neutralized = form.get("neutralize_database").is_some_and(|text| !text.is_empty());
+    databases::duplicate(shared, name, new, neutralized)
 }

@@ -55,7 +55,7 @@ pub(super) fn compare(
             Some(now) if now == *rows => {}
             Some(now) if now > *rows => changed.push(table.to_string()),
             Some(now) if rows - now <= removable(table, expected, facts, neutralized) => {
-                changed.push(table.to_string())
+                changed.push(table.to_string());
             }
             Some(now) => lost.push(format!("{table} has {now} rows instead of {rows}")),
             None => lost.push(format!("table {table} is missing")),

@@ -5,6 +5,7 @@
 //! and a rename may leave the files behind. What counts is what is seen afterwards.
 
 mod compare;
+mod compose;
 mod facts;
 mod preflight;
 mod swap;
@@ -67,15 +68,17 @@ async fn look_before(task: &Task, target: &Target) -> Result<bool, Failure> {
 
 /// Makes the restored database under its scratch name, and compares it.
 async fn make(work: &mut RestoreTask, target: &Target, backup: &DumpRead, replaces: bool) -> Result<(), Failure> {
+    let keeps_files = replaces && work.reader.is_custom();
+    let composed = if keeps_files { Some(compose::compose(work, target).await?) } else { None };
     work.task.enter(Phase::SendingToOdoo)?;
     work.task.context.info(format!("Odoo restores the backup as the database “{}”.", work.task.record.scratch));
-    upload::upload(work, target).await?;
+    upload::upload(work, target, composed.as_ref()).await?;
     work.task.pass("restored").await;
     work.task.enter(Phase::Comparing)?;
     work.task.context.info("Odoo says that it is done, which proves nothing: reading the database back from it.");
     let scratch = DatabaseName::parse(&work.task.record.scratch);
     let scratch = scratch.map_err(|error| failure(FailureCode::Internal, error.to_string()))?;
-    let verified = verify::verify(work, target, &scratch, backup).await?;
+    let verified = verify::verify(work, target, &scratch, backup, composed.as_ref()).await?;
     let task = &mut work.task;
     let kept = replaces && task.plan.undo_seconds > 0;
     let undo_until = kept.then(|| task.now() + TimeDelta::seconds(task.plan.undo_seconds.into()));
@@ -251,13 +254,12 @@ async fn recover_swap(app: &App, target: &Target, record: &Record) -> Result<Rec
 
 async fn recover_undo(target: &Target, record: &Record) -> Result<Recovered, Failure> {
     match target.standing(record).await? {
-        Standing { live: true, scratch: false, previous: true } => return Ok(Recovered::TakenBack),
+        // Nothing was renamed; without a replaced one, somebody removed it, which the undo said.
+        Standing { live: true, scratch: false, .. } => return Ok(Recovered::TakenBack),
         Standing { live: false, scratch: true, previous: true } => {
             target.rename(&record.previous, record.database.as_str()).await.map_err(not_taken_back)?;
         }
         Standing { live: true, scratch: true, previous: false } => {}
-        // Somebody removed what was replaced; the undo said so and changed nothing.
-        Standing { live: true, scratch: false, previous: false } => return Ok(Recovered::TakenBack),
         standing => return Err(swap::strange(standing, record)),
     }
     remove(target, &record.scratch).await?;

@@ -219,12 +219,12 @@ fn filestore(checks: &mut Checks<'_>, plan: &RestorePlan, backup: &Backup, repla
         BackupFormat::Zip => {
             checks.pass(CheckCode::Filestore, "Odoo keeps the files of attachments; each is compared afterwards.");
         }
-        BackupFormat::Dump if replaces => checks.stop(
+        BackupFormat::Dump if replaces => checks.warn(
             CheckCode::Filestore,
             format!(
-                "The backup holds the database only. Odoo moves the filestore away together with the database that is \
-                 replaced, so “{}” would have no attachments at all. Restore it as a copy, restore a backup with \
-                 attachments, or restore into PostgreSQL directly, which keeps the present filestore.",
+                "The backup holds the database only. The present files of attachments are fetched from Odoo and kept \
+                 with “{}”; attachments that were removed since the backup will have no file. This needs room for them \
+                 on the backup server, twice.",
                 plan.database()
             ),
         ),
@@ -246,7 +246,7 @@ fn neutralize(checks: &mut Checks<'_>, plan: &RestorePlan, backup: &Backup, serv
             format!("Odoo {version} cannot neutralize; Odoo can from version 16 on. Restore without neutralizing."),
         ),
         None => {
-            checks.pass(CheckCode::Neutralize, "Odoo neutralizes the database as it restores it; this is verified.")
+            checks.pass(CheckCode::Neutralize, "Odoo neutralizes the database as it restores it; this is verified.");
         }
     }
 }

@@ -22,10 +22,12 @@ use super::{
         RestoreTask,
         task::{cancelled, failure},
     },
+    compose::Composed,
     target::{Target, unusable},
+    verify::stream,
 };
 use crate::{
-    repositories::Export,
+    repositories::ByteStream,
     sources::odoo::{Page, chain, disabled, read_page, title, wrong_password},
 };
 
@@ -33,14 +35,23 @@ use crate::{
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Restores the backup under the scratch name. A good end proves nothing yet.
-pub(super) async fn upload(work: &RestoreTask, target: &Target) -> Result<(), Failure> {
+pub(super) async fn upload(work: &RestoreTask, target: &Target, composed: Option<&Composed>) -> Result<(), Failure> {
     let task = &work.task;
     let record = &task.record;
-    let export = task.app.repositories.export(record.repository, record.backup, LinkCompression::Stored, None);
-    let export = export.await.map_err(Failure::from)?;
-    let length = export.length.ok_or_else(|| failure(FailureCode::Internal, "The backup's length is not known."))?;
+    let (bytes, length) = match composed {
+        Some(composed) => {
+            let path = composed.file.path().to_owned();
+            (stream(Box::new(move || Ok(Box::new(std::fs::File::open(path)?)))), composed.bytes)
+        }
+        None => {
+            let export = task.app.repositories.export(record.repository, record.backup, LinkCompression::Stored, None);
+            let export = export.await.map_err(Failure::from)?;
+            let unknown = || failure(FailureCode::Internal, "The backup's length is not known.");
+            (export.bytes, export.length.ok_or_else(unknown)?)
+        }
+    };
     let sent = Arc::new(AtomicU64::new(0));
-    let form = form(work, target, export, length, Arc::clone(&sent));
+    let form = form(work, target, bytes, length, Arc::clone(&sent));
     let answer = async {
         let response = target.odoo.restore(form).send().await;
         let response = response.map_err(|error| no_answer(&error, sent.load(Ordering::Relaxed), length))?;
@@ -53,12 +64,13 @@ pub(super) async fn upload(work: &RestoreTask, target: &Target) -> Result<(), Fa
     }
 }
 
-fn form(work: &RestoreTask, target: &Target, export: Export, length: u64, sent: Arc<AtomicU64>) -> Form {
+fn form(work: &RestoreTask, target: &Target, bytes: ByteStream, length: u64, sent: Arc<AtomicU64>) -> Form {
     let plan = &work.task.plan;
-    let bytes = export.bytes.inspect_ok(move |piece| {
+    let bytes = bytes.inspect_ok(move |piece| {
         sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
     });
-    let file = Part::stream_with_length(Body::wrap_stream(bytes), length).file_name(export.backup.file_name);
+    let file =
+        Part::stream_with_length(Body::wrap_stream(bytes), length).file_name(work.reader.backup().file_name.clone());
     let mut form = Form::new().text("master_pwd", target.password.reveal().to_owned());
     form = form.text("name", work.task.record.scratch.clone());
     // A field that is there at all is true to Odoo, also when it says "false"; an empty copy is an error.

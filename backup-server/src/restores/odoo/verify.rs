@@ -21,6 +21,7 @@ use super::{
         task::failure,
     },
     compare::compare,
+    compose::Composed,
     facts::Facts,
     target::Target,
 };
@@ -74,19 +75,29 @@ pub(super) async fn verify(
     target: &Target,
     name: &DatabaseName,
     backup: &DumpRead,
+    composed: Option<&Composed>,
 ) -> Result<Verified, Failure> {
     let task = &work.task;
     check_shown(target, name).await?;
     let context = task.context.clone();
     let progress: ReportProgress = Arc::new(move |_, progress| context.progress(Phase::Comparing, progress));
-    let format = work.reader.backup().format;
+    let format = if composed.is_some() { BackupFormat::Zip } else { work.reader.backup().format };
     let mut opened = read_back(&task.app, target, name, format, progress, &task.context.cancel).await?;
-    let attachments = check_attachments(&work.reader, &opened)?;
-    let dump_name = if work.reader.is_custom() { CUSTOM_DUMP } else { PLAIN_DUMP };
+    let mut notes = Vec::new();
+    let attachments = match composed {
+        Some(composed) => {
+            check_files(&composed.attachments, &opened)?;
+            notes.push(kept(composed, &opened));
+            None
+        }
+        None => check_attachments(&work.reader, &opened)?,
+    };
+    let is_custom = format == BackupFormat::Dump;
+    let dump_name = if is_custom { CUSTOM_DUMP } else { PLAIN_DUMP };
     let at = opened.content.files.iter().position(|file| file.path == dump_name);
     let at = at.ok_or_else(|| failure(FailureCode::Incomplete, "What Odoo gives back has no dump."))?;
     let dump = stream(opened.content.files.swap_remove(at).open);
-    let found = read(task, dump, work.reader.is_custom()).await?;
+    let found = read(task, dump, is_custom).await?;
     let dropped = tokio::task::spawn_blocking(move || drop(opened)).await;
     dropped.map_err(|error| failure(FailureCode::Internal, error.to_string()))?;
     let plan = &task.plan;
@@ -99,7 +110,18 @@ pub(super) async fn verify(
                        databases of one identity disturb each other. Restore it without Odoo, or look at Odoo's log.";
         return Err(failure(FailureCode::Mismatch, message));
     }
-    Ok(Verified { counted: compared.counted, attachments, notes: compared.notes })
+    notes.extend(compared.notes);
+    Ok(Verified { counted: compared.counted, attachments, notes })
+}
+
+/// What became of the files when the backup has none.
+fn kept(composed: &Composed, opened: &OpenedSource) -> String {
+    let missing = opened.facts.attachments.as_ref().map_or(0, Attachments::missing_count);
+    format!(
+        "The backup holds no files of attachments; the {} present ones were kept. {missing} files that the restored \
+         database refers to are not among them.",
+        composed.attachments.len()
+    )
 }
 
 /// Whether all files of the backup are there under the live name, where a folder in the way hides them.
@@ -120,7 +142,8 @@ pub(super) async fn live_attachments(
     dropped.map_err(|error| failure(FailureCode::Internal, error.to_string()))
 }
 
-async fn read_back(
+/// Odoo's own backup of a database, checked to its last byte as it arrives.
+pub(super) async fn read_back(
     app: &App,
     target: &Target,
     name: &DatabaseName,
@@ -164,25 +187,30 @@ fn check_attachments(reader: &BackupReader, opened: &OpenedSource) -> Result<Opt
     if reader.is_custom() {
         return Ok(None);
     }
+    let wanted: Vec<[u8; 20]> =
+        (0..reader.attachment_count()).filter_map(|place| reader.attachment(place)).map(|(sha1, _)| sha1).collect();
+    check_files(&wanted, opened)?;
+    Ok(opened.facts.attachments.clone())
+}
+
+fn check_files(wanted: &[[u8; 20]], opened: &OpenedSource) -> Result<(), Failure> {
     let there: HashSet<[u8; 20]> = opened.content.files.iter().filter_map(|file| file.sha1).collect();
-    let wanted = (0..reader.attachment_count()).filter_map(|place| reader.attachment(place));
-    let missing: Vec<String> =
-        wanted.filter(|(sha1, _)| !there.contains(sha1)).map(|(sha1, _)| hex::encode(sha1)).collect();
+    let missing: Vec<String> = wanted.iter().filter(|sha1| !there.contains(*sha1)).map(hex::encode).collect();
     if missing.is_empty() {
-        return Ok(opened.facts.attachments.clone());
+        return Ok(());
     }
     let named = missing.iter().take(NAMED).map(|name| format!("{}/{name}", &name[..2])).collect::<Vec<_>>().join(", ");
     let message = format!(
-        "{} of {} attachment files of the backup are not there after Odoo restored it (the first: {named}). It was not \
+        "{} of {} attachment files are not there after Odoo restored it (the first: {named}). It was not \
          put into use. Look at the disk of Odoo's filestore and at Odoo's log.",
         missing.len(),
-        reader.attachment_count()
+        wanted.len()
     );
     Err(failure(FailureCode::Mismatch, message))
 }
 
 /// A file that is read where blocking is allowed, as a stream.
-fn stream(open: OpenContent) -> DumpStream {
+pub(super) fn stream(open: OpenContent) -> DumpStream {
     let (to, from) = mpsc::channel(QUEUE);
     tokio::task::spawn_blocking(move || {
         let read = open().and_then(|mut file| pump(&mut *file, &to));
