@@ -128,9 +128,10 @@ async fn the_phases_are_those_of_a_restore_through_odoo() {
 
 #[tokio::test]
 async fn what_stops_a_restore_is_told_before_anything_is_sent() {
+    type Change = fn(&mut Options);
     let stage = Stage::new("ro_checks", BackupFormat::Zip).await;
     let client = &stage.served.client;
-    let cases: [(fn(&mut Options), CheckCode, &str); 5] = [
+    let cases: [(Change, CheckCode, &str); 5] = [
         (|options| options.style = Style::V17, CheckCode::OdooVersion, "Restore it with Odoo 18.0"),
         (|options| options.list_db = false, CheckCode::Connection, "list_db"),
         (|options| "other".clone_into(&mut options.master_password), CheckCode::Connection, "admin_passwd"),

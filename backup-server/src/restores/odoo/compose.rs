@@ -83,6 +83,7 @@ fn write(file: File, mut dump: DumpStream, files: Vec<ContentFile>, cancel: &Can
     Ok(file.get_ref().metadata()?.len())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "given to map_err")]
 fn unwritten(error: ZipError) -> io::Error {
     let message = format!("The zip for Odoo could not be written to the staging folder: {error}. Look at its disk.");
     io_error(failure(FailureCode::Storage, message))

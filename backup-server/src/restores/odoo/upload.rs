@@ -38,17 +38,14 @@ const LOOK: Duration = Duration::from_millis(500);
 pub(super) async fn upload(work: &RestoreTask, target: &Target, composed: Option<&Composed>) -> Result<(), Failure> {
     let task = &work.task;
     let record = &task.record;
-    let (bytes, length) = match composed {
-        Some(composed) => {
-            let path = composed.file.path().to_owned();
-            (stream(Box::new(move || Ok(Box::new(std::fs::File::open(path)?)))), composed.bytes)
-        }
-        None => {
-            let export = task.app.repositories.export(record.repository, record.backup, LinkCompression::Stored, None);
-            let export = export.await.map_err(Failure::from)?;
-            let unknown = || failure(FailureCode::Internal, "The backup's length is not known.");
-            (export.bytes, export.length.ok_or_else(unknown)?)
-        }
+    let (bytes, length) = if let Some(composed) = composed {
+        let path = composed.file.path().to_owned();
+        (stream(Box::new(move || Ok(Box::new(std::fs::File::open(path)?)))), composed.bytes)
+    } else {
+        let export = task.app.repositories.export(record.repository, record.backup, LinkCompression::Stored, None);
+        let export = export.await.map_err(Failure::from)?;
+        let unknown = || failure(FailureCode::Internal, "The backup's length is not known.");
+        (export.bytes, export.length.ok_or_else(unknown)?)
     };
     let sent = Arc::new(AtomicU64::new(0));
     let form = form(work, target, bytes, length, Arc::clone(&sent));
