@@ -44,7 +44,7 @@ pub fn begin(panel: &Panel, id: OperationId, resumed: bool) {
     let tasks = panel.tasks.clone();
     tasks.spawn(async move {
         let stop = panel.stop.clone();
-        stop.run_until_cancelled(follow(&panel, id, resumed)).await;
+        stop.run_until_cancelled(Box::pin(follow(&panel, id, resumed))).await;
     });
 }
 

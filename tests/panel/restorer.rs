@@ -94,7 +94,7 @@ impl Restorer {
     pub async fn knows(&self, id: JobId) {
         let mut jobs = self.jobs.subscribe();
         let known = jobs.wait_for(|jobs| jobs.contains_key(&id));
-        drop(tokio::time::timeout(std::time::Duration::from_secs(60), known).await.unwrap().unwrap());
+        drop(tokio::time::timeout(std::time::Duration::from_mins(1), known).await.unwrap().unwrap());
     }
 
     /// As if it had been set up anew.
@@ -117,7 +117,9 @@ impl Restorer {
             backup: None,
             restored: None,
         };
-        self.jobs.send_modify(|jobs| drop(jobs.entry(id).or_insert(job)));
+        self.jobs.send_modify(|jobs| {
+            jobs.entry(id).or_insert(job);
+        });
         (StatusCode::ACCEPTED, Json(self.jobs.borrow()[&id].clone()))
     }
 

@@ -533,7 +533,7 @@ async fn a_server_keeps_replaced_databases_as_its_form_says(stage: Stage) {
     let hours = async || administrator.call::<GetServer>(&[("id", &scene.server)]).await.unwrap().undo_hours;
     assert_eq!(hours().await, 24);
     for wrong in ["-1", "721", "a day"] {
-        assert!(field(&save(wrong).await.unwrap_err(), "undo_hours").contains("0"));
+        assert!(field(&save(wrong).await.unwrap_err(), "undo_hours").contains('0'));
     }
     save("72").await.unwrap();
     assert_eq!(scene.preview(&[]).await.unwrap().undo_hours, 72);
