@@ -15,10 +15,11 @@ use crate::{operations::queue, server::door, users::Role};
 #[server]
 pub async fn list_lines(subscription: SubscriptionId, query: LineQuery) -> Result<LinePage, AppError> {
     door(Role::Viewer, async |panel, _| {
-        let server_unreachable = reconcile::bring_up_to_date(&panel, subscription).await?;
+        let reconcile::Answers { unreachable: server_unreachable, verification } =
+            reconcile::bring_up_to_date(&panel, subscription).await?;
         let (lines, matching) = store::page(&panel, subscription, &query).await?;
         let busy = queue::in_the_way(&panel, subscription).await?.is_some();
-        Ok(LinePage { lines, matching, server_unreachable, busy, as_of: panel.clock.now() })
+        Ok(LinePage { lines, matching, server_unreachable, verification, busy, as_of: panel.clock.now() })
     })
     .await
 }

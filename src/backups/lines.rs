@@ -11,6 +11,7 @@ use super::{
     api::{SetComment, SetPinned, list_lines},
     line_actions::{Comment, DeleteLineDialog, LineMenu},
     query,
+    soundness::soundness_view,
 };
 use crate::{
     components::{
@@ -114,6 +115,10 @@ fn page_view(context: LineContext, query: &LineQuery, page: LinePage) -> AnyView
             </Notice>
         }
     });
+    let soundness = page
+        .verification
+        .as_ref()
+        .map(|state| soundness_view(context.subscription, state, page.busy, context.as_of, context.role));
     let content = if page.lines.is_empty() {
         empty_view(context, query, page.busy)
     } else {
@@ -134,7 +139,7 @@ fn page_view(context: LineContext, query: &LineQuery, page: LinePage) -> AnyView
         }
         .into_any()
     };
-    view! { <div class="stack tight">{unreachable} <div>{content}</div></div> }.into_any()
+    view! { <div class="stack tight">{unreachable} <div>{content}</div> {soundness}</div> }.into_any()
 }
 
 fn columns(subscription: SubscriptionId, query: &LineQuery) -> Vec<Column> {

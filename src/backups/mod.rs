@@ -1,6 +1,6 @@
 //! Backup lines: every backup that was made or tried, the wizard that makes one, and downloads.
 
-use backup_api::{BackupFormat, BackupId};
+use backup_api::{BackupFormat, BackupId, VerificationState};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -22,6 +22,7 @@ mod query;
 pub mod reconcile;
 #[cfg(feature = "ssr")]
 pub mod removal;
+pub mod soundness;
 #[cfg(feature = "ssr")]
 pub mod store;
 #[cfg(feature = "ssr")]
@@ -140,6 +141,9 @@ pub struct LinePage {
     pub matching: u64,
     /// Set when the server could not be asked whether they are all there.
     pub server_unreachable: Option<String>,
+    /// What the subscription's server knows of the soundness of what is stored; `None` when it could not be asked or
+    /// nothing is stored yet.
+    pub verification: Option<VerificationState>,
     /// Whether a backup or restore of the subscription is under way.
     pub busy: bool,
     /// When the panel answered: ages are counted from here.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use backup_api::{Backup, BackupId, ErrorCode, RepositoryId};
+use backup_api::{Backup, BackupId, ClientError, ErrorCode, RepositoryId, VerificationState};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
@@ -48,7 +48,16 @@ type Known = Arc<tokio::sync::Mutex<Option<Answer>>>;
 #[derive(Clone, Debug)]
 struct Answer {
     at: DateTime<Utc>,
-    unreachable: Option<String>,
+    said: Answers,
+}
+
+/// What the servers said.
+#[derive(Clone, Debug, Default)]
+pub struct Answers {
+    /// Why a server could not be asked.
+    pub unreachable: Option<String>,
+    /// What the subscription's present server knows of the soundness of what is stored.
+    pub verification: Option<VerificationState>,
 }
 
 impl Asked {
@@ -56,10 +65,16 @@ impl Asked {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(known.entry((id, place)).or_default())
     }
+
+    /// Has the servers of a subscription asked again by the next page.
+    pub fn forget(&self, id: SubscriptionId) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|(subscription, _), _| *subscription != id);
+    }
 }
 
 /// Brings a subscription's lines in line with its servers; says which server could not be asked.
-pub async fn bring_up_to_date(panel: &Panel, id: SubscriptionId) -> AppResult<Option<String>> {
+pub async fn bring_up_to_date(panel: &Panel, id: SubscriptionId) -> AppResult<Answers> {
     let row = subscriptions::store::find(panel, id).await?;
     let held: Vec<(Uuid, Uuid)> = query!(
         panel.db,
@@ -70,43 +85,56 @@ pub async fn bring_up_to_date(panel: &Panel, id: SubscriptionId) -> AppResult<Op
     let mut places: BTreeSet<Place> =
         held.into_iter().map(|(server, repository)| (ServerId(server), RepositoryId(repository))).collect();
     places.extend(row.destination());
-    let mut unreachable = None;
+    let mut answers = Answers::default();
     for place in places {
         let task = panel.tasks.spawn(ask(panel.clone(), id, row.name.clone(), place));
-        if let Ok(Ok(answer)) = tokio::time::timeout(PAGE_WAITS, task).await {
-            unreachable = unreachable.or(answer?);
+        if let Ok(Ok(said)) = tokio::time::timeout(PAGE_WAITS, task).await {
+            let said = said?;
+            answers.unreachable = answers.unreachable.or(said.unreachable);
+            if row.destination() == Some(place) {
+                answers.verification = said.verification;
+            }
         }
     }
-    Ok(unreachable)
+    Ok(answers)
 }
 
 /// Asks about one repository, unless that was done within the last minute.
-async fn ask(panel: Panel, id: SubscriptionId, name: String, place: Place) -> AppResult<Option<String>> {
+async fn ask(panel: Panel, id: SubscriptionId, name: String, place: Place) -> AppResult<Answers> {
     let known = panel.asked.known(id, place);
     let mut known = known.lock().await;
     let now = panel.clock.now();
     if let Some(answer) = known.as_ref()
         && now - answer.at < EVERY
     {
-        return Ok(answer.unreachable.clone());
+        return Ok(answer.said.clone());
     }
-    let unreachable = match held_there(&panel, place).await {
-        Ok(backups) => {
+    let said = match held_there(&panel, place).await {
+        Ok((backups, verification)) => {
             apply(&panel, id, &name, place, now, &backups).await?;
-            None
+            Answers { unreachable: None, verification }
         }
-        Err(reason) => Some(reason),
+        Err(reason) => Answers { unreachable: Some(reason), verification: None },
     };
-    *known = Some(Answer { at: now, unreachable: unreachable.clone() });
-    Ok(unreachable)
+    *known = Some(Answer { at: now, said: said.clone() });
+    Ok(said)
 }
 
-async fn held_there(panel: &Panel, (server, repository): Place) -> Result<Vec<Backup>, String> {
+async fn held_there(
+    panel: &Panel,
+    (server, repository): Place,
+) -> Result<(Vec<Backup>, Option<VerificationState>), String> {
     let server = clients::server(panel, server).await.map_err(|error| error.to_string())?;
-    match tokio::time::timeout(PATIENCE, server.client.backups(repository)).await {
-        Ok(Ok(backups)) => Ok(backups),
+    let asking = async {
+        let backups = server.client.backups(repository).await?;
+        // Beside the list it is of no weight: an older server does not know the question.
+        let verification = if backups.is_empty() { None } else { server.client.verification(repository).await.ok() };
+        Ok((backups, verification))
+    };
+    match tokio::time::timeout(PATIENCE, asking).await {
+        Ok(Ok(answer)) => Ok(answer),
         // A repository is made with its first backup.
-        Ok(Err(error)) if error.refusal().is_some_and(|refusal| refusal.code == ErrorCode::NotFound) => Ok(Vec::new()),
+        Ok(Err(ClientError::Refused(refusal))) if refusal.code == ErrorCode::NotFound => Ok((Vec::new(), None)),
         Ok(Err(error)) => Err(server.fault(&error).to_string()),
         Err(_) => Err(format!("The backup server “{}” took too long to list its backups.", server.name)),
     }

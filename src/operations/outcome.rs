@@ -88,7 +88,13 @@ pub async fn settle(panel: &Panel, id: OperationId, end: End) -> AppResult<()> {
             ending::write_restore(&mut tx, &stored, made.backup.as_ref(), made.restored.as_ref()).await?;
         }
         OperationKind::Undo => ending::write_undo(panel, &mut tx, &stored).await?,
-        OperationKind::Backup | OperationKind::Verify => {}
+        OperationKind::Backup => {}
+        // Its page shall show what was found.
+        OperationKind::Verify => {
+            if let Some(subscription) = stored.operation.subscription {
+                panel.asked.forget(subscription);
+            }
+        }
     }
     write_action(panel, &mut tx, &stored, &made).await?;
     tx.commit().await?;
