@@ -13,6 +13,7 @@ mod harmless;
 mod judge;
 mod lexer;
 mod notes;
+mod promptly;
 mod reading;
 mod refusals;
 mod routines;
@@ -62,6 +63,7 @@ async fn replay_unless_cancelled(
 ) -> Result<Replayed, Failure> {
     let (mut reading, mut judge) = (Reading::new(dump, on_bytes), Judge::default());
     let mut batch = Batch::default();
+    promptly::send_promptly(connection).await;
     execute::begin(connection).await?;
     while let Some(piece) = reading.next().await? {
         let Piece::Statement(mut sql) = piece else { continue };
