@@ -5,29 +5,34 @@
 //! that whichever database answers after a crash finds every file. What is whose is told by PostgreSQL's numbers of
 //! databases and by inodes, never by names alone.
 
+mod disks;
 mod extensions;
 mod filestore;
 mod identity;
+mod links;
 mod neutralize;
 mod outside;
 mod preflight;
 mod quiet;
+mod recover;
 mod scratch;
 mod server;
 mod swap;
+mod undo;
 
-use backup_api::{BackupFormat, Failure, FailureCode, Phase, RestoreMode, RestorePlan, Restored};
+use backup_api::{BackupFormat, Failure, FailureCode, Phase, RestoreMode, Restored};
 use chrono::TimeDelta;
-use sqlx::PgConnection;
 
-use super::{Record, Recovered, RestoreTask, Step, Task, task::failure};
-use crate::server::App;
-use filestore::{Folders, Linked, inode, link_all, unwritable};
+use super::{Record, RestoreTask, Step, Task, task::failure};
+use filestore::{Folders, inode, unwritable};
+use links::{Linked, link_all};
 use scratch::{Filled, Scratch};
-use server::{Database, Login, Server, asked, close, database, drop_database, login, name_of, run, unusable};
+use server::{Database, Login, Server, asked, close, database, login, unusable};
 use swap::{Swap, SwapError};
 
 pub(super) use preflight::preflight;
+pub(super) use recover::{drop_previous, recover};
+pub(super) use undo::undo;
 
 /// Restores: see [`super::targets::restore`].
 pub(super) async fn restore(work: &mut RestoreTask) -> Result<(), Failure> {
@@ -188,231 +193,12 @@ async fn look_at(server: &Server, record: &Record, tables: u64, is_superuser: bo
     };
     close(connection).await;
     let found = u64::try_from(found).unwrap_or_default();
-    match reads.map_err(|error| asked(&error))? {
-        true if is_it && found >= tables => Ok(()),
-        _ => Err(failure(
-            FailureCode::Mismatch,
-            format!(
-                "Under the name {} not the restored database answers ({found} of {tables} tables).",
-                record.database
-            ),
-        )),
+    if reads.map_err(|error| asked(&error))? && is_it && found >= tables {
+        return Ok(());
     }
-}
-
-/// Undoes: see [`super::targets::undo`].
-pub(super) async fn undo(task: &mut Task) -> Result<(), Failure> {
-    let server = Server::of(&task.app, &task.plan).map_err(unusable)?;
-    let mut maintenance = server.maintenance().await.map_err(unusable)?;
-    can_undo(task, &mut maintenance).await?;
-    close(maintenance).await;
-    let folders = task.record.marks.scratch_folder.and_then(|_| Folders::of(&task.plan, &task.record));
-    let linked = prepare_folder(task, folders.as_ref(), Direction::Back).await?;
-    task.enter(Phase::Swapping)?;
-    task.step(Step::Undoing).await?;
-    task.pass("undoing").await;
-    let record = &task.record;
-    let swap = Swap { live: record.database.as_str(), outgoing: Some(&record.scratch), incoming: &record.previous };
-    let (wanted, other) = (record.marks.live_folder, record.marks.scratch_folder);
-    let swapped = swap
-        .run(&server, async {
-            exchange(folders.as_ref(), Direction::Back, linked, wanted, other).await?;
-            task.pass("exchanged_back").await;
-            Ok(())
-        })
-        .await;
-    if let Err(SwapError::Untouched(failure) | SwapError::Unknown(failure)) = swapped {
-        return Err(failure);
-    }
-    task.pass("committed_back").await;
-    task.step(Step::Undone).await?;
-    task.context.enter(Phase::CleaningUp);
-    task.pass("undone").await;
-    let (app, plan) = (task.app.clone(), task.plan.clone());
-    finish_undo(&app, &plan, &task.record).await
-}
-
-/// Whether both databases are where the undo expects them.
-async fn can_undo(task: &Task, connection: &mut PgConnection) -> Result<(), Failure> {
-    let marks = &task.record.marks;
-    let live = database(connection, task.record.database.as_str()).await?;
-    if live.as_ref().map(|live| live.oid) != marks.scratch_oid {
-        let message = format!(
-            "The database {} is not the one that this restore made: it was replaced, renamed or dropped since. Undo the \
-             later restore first; what this restore replaced is still there as {}.",
-            task.record.database, task.record.previous
-        );
-        return Err(failure(FailureCode::Preflight, message));
-    }
-    if name_of(connection, marks.live_oid).await?.as_deref() != Some(task.record.previous.as_str()) {
-        let message =
-            format!("The replaced database {} is not there any more; nothing can be undone.", task.record.previous);
-        return Err(failure(FailureCode::Preflight, message));
-    }
-    let folders = marks.scratch_folder.and_then(|_| Folders::of(&task.plan, &task.record));
-    if let Some(folders) = folders.filter(|_| marks.live_folder.is_some())
-        && (inode(&folders.previous) != marks.live_folder || inode(&folders.live) != marks.scratch_folder)
-    {
-        let message = format!(
-            "The filestore folders are not where the restore left them: {} should hold the replaced one.",
-            folders.previous.display()
-        );
-        return Err(failure(FailureCode::Preflight, message));
-    }
-    Ok(())
-}
-
-/// Removes what the restore made, after its undo.
-async fn finish_undo(app: &App, plan: &RestorePlan, record: &Record) -> Result<(), Failure> {
-    remove_database(app, plan, &record.scratch, record.marks.scratch_oid).await?;
-    let folder = record.marks.scratch_folder;
-    with_folders(plan, record, move |folders| folders.remove(folder)).await
-}
-
-/// Finishes or takes back: see [`super::targets::recover`].
-pub(super) async fn recover(app: &App, plan: &RestorePlan, record: &mut Record) -> Result<Recovered, Failure> {
-    let server = Server::of(app, plan).map_err(unusable)?;
-    let mut connection = server.maintenance().await.map_err(unusable)?;
-    let marks = record.marks.clone();
-    let holder = database(&mut connection, record.database.as_str()).await?.map(|holder| holder.oid);
-    let is_restored = marks.scratch_oid.is_some() && holder == marks.scratch_oid;
-    let login = login(&mut connection).await?;
-    close(connection).await;
-    match record.step {
-        // A swap that was told as committed can still be lost with PostgreSQL's disk; what has the name counts.
-        Step::Preparing | Step::Swapping | Step::Swapped
-            if !is_restored && (record.step != Step::Swapped || holder == marks.live_oid) =>
-        {
-            take_back(app, plan, record).await?;
-            Ok(Recovered::TakenBack)
-        }
-        Step::Preparing | Step::Swapping | Step::Swapped => {
-            let (wanted, other) = (marks.scratch_folder, marks.live_folder);
-            if wanted.is_some() {
-                with_folders(plan, record, move |folders| {
-                    folders.arrange(wanted, other)?;
-                    folders.keep(other)
-                })
-                .await?;
-            }
-            let tables = record.restored.as_ref().map_or(0, |restored| restored.tables);
-            match look_at(&server, record, tables, login.is_superuser).await {
-                Ok(()) => Ok(Recovered::Finished),
-                Err(failure) if failure.code == FailureCode::Mismatch => {
-                    swap_back(&server, record).await?;
-                    take_back(app, plan, record).await?;
-                    Ok(Recovered::TakenBack)
-                }
-                Err(failure) => Err(failure),
-            }
-        }
-        Step::Undoing | Step::Undone if is_restored => {
-            let (wanted, other) = (marks.scratch_folder, marks.live_folder);
-            if wanted.is_some() {
-                with_folders(plan, record, move |folders| {
-                    folders.arrange(wanted, other)?;
-                    folders.keep(other)
-                })
-                .await?;
-            }
-            Ok(Recovered::TakenBack)
-        }
-        Step::Undoing | Step::Undone => {
-            if marks.scratch_folder.is_some() {
-                let (wanted, other) = (marks.live_folder, marks.scratch_folder);
-                with_folders(plan, record, move |folders| folders.arrange(wanted, other)).await?;
-            }
-            finish_undo(app, plan, record).await?;
-            Ok(Recovered::Finished)
-        }
-        Step::Kept | Step::Dropping | Step::Closed => Ok(Recovered::Finished),
-    }
-}
-
-/// Takes the live name from a restored database that does not answer as it should.
-async fn swap_back(server: &Server, record: &Record) -> Result<(), Failure> {
-    let live = record.database.as_str();
-    if record.marks.live_oid.is_none() {
-        let mut connection = server.maintenance().await.map_err(unusable)?;
-        let sql = format!("ALTER DATABASE {} RENAME TO {}", server::quote(live), server::quote(&record.scratch));
-        let renamed = run(&mut connection, &sql).await;
-        close(connection).await;
-        return renamed;
-    }
-    let swap = Swap { live, outgoing: Some(&record.scratch), incoming: &record.previous };
-    match swap.run(server, async { Ok(()) }).await {
-        Ok(()) => Ok(()),
-        Err(SwapError::Untouched(failure) | SwapError::Unknown(failure)) => Err(failure),
-    }
-}
-
-/// Puts the live folder back where it was, if that is needed, and removes everything that the restore made.
-async fn take_back(app: &App, plan: &RestorePlan, record: &Record) -> Result<(), Failure> {
-    let marks = record.marks.clone();
-    with_folders(plan, record, move |folders| {
-        if marks.scratch_folder.is_some() {
-            folders.arrange(marks.live_folder, marks.scratch_folder)?;
-            folders.remove(marks.scratch_folder)?;
-        }
-        folders.remove_scratch()
-    })
-    .await?;
-    remove_database(app, plan, &record.scratch, None).await?;
-    let Some(role) = &record.marks.role else { return Ok(()) };
-    let server = Server::of(app, plan).map_err(unusable)?;
-    let mut connection = server.maintenance().await.map_err(unusable)?;
-    let dropped = run(&mut connection, &format!("DROP ROLE IF EXISTS {}", server::quote(role))).await;
-    close(connection).await;
-    dropped
-}
-
-/// Removes what was replaced: see [`super::targets::drop_previous`].
-pub(super) async fn drop_previous(app: &App, plan: &RestorePlan, record: &Record) -> Result<(), Failure> {
-    let server = Server::of(app, plan).map_err(unusable)?;
-    let mut connection = server.maintenance().await.map_err(unusable)?;
-    let live = database(&mut connection, record.database.as_str()).await?;
-    close(connection).await;
-    if live.is_none() {
-        let message = format!(
-            "There is no database {} any more, so {}, which the restore replaced, is kept: it may be the last one.",
-            record.database, record.previous
-        );
-        return Err(failure(FailureCode::Preflight, message));
-    }
-    if record.marks.live_oid.is_some() {
-        remove_database(app, plan, &record.previous, record.marks.live_oid).await?;
-    }
-    let folder = record.marks.live_folder.filter(|_| record.marks.scratch_folder.is_some());
-    with_folders(plan, record, move |folders| {
-        // The live one is never among the places that this looks at.
-        folders.remove(folder)
-    })
-    .await
-}
-
-/// Removes a database by name, when its number is the one given.
-async fn remove_database(app: &App, plan: &RestorePlan, name: &str, oid: Option<u32>) -> Result<(), Failure> {
-    let server = Server::of(app, plan).map_err(unusable)?;
-    let mut connection = server.maintenance().await.map_err(unusable)?;
-    let login = login(&mut connection).await?;
-    let found = database(&mut connection, name).await?;
-    let dropped = match found {
-        Some(found) if oid.is_none_or(|oid| oid == found.oid) => {
-            drop_database(&mut connection, login.major, name).await
-        }
-        _ => Ok(()),
-    };
-    close(connection).await;
-    dropped
-}
-
-async fn with_folders(
-    plan: &RestorePlan,
-    record: &Record,
-    work: impl FnOnce(&Folders) -> std::io::Result<()> + Send + 'static,
-) -> Result<(), Failure> {
-    let Some(folders) = Folders::of(plan, record) else { return Ok(()) };
-    blocking(move || work(&folders).map_err(|error| unwritable(&folders.live, &error))).await
+    let message =
+        format!("Under the name {} not the restored database answers ({found} of {tables} tables).", record.database);
+    Err(failure(FailureCode::Mismatch, message))
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {

@@ -1,6 +1,6 @@
 //! What is found at a PostgreSQL target before anything is touched.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use backup_api::{
     BackupFormat, Check, CheckCode, CheckOutcome, CurrentDatabase, Failure, Preflight, RestoreMode, RestorePlan, Source,
@@ -10,10 +10,11 @@ use sqlx::{PgConnection, Row};
 
 use super::{
     super::replay::Head,
+    disks::{database_space, filestore_check, filestore_space},
     extensions, filestore, neutralize,
-    server::{Database, Login, Server, asked, close, database, login},
+    server::{Database, Login, Server, asked, close, database, login, run},
 };
-use crate::{disk, repositories::BackupReader, server::App, sources};
+use crate::{repositories::BackupReader, server::App, sources};
 
 /// A restored database needs about so many bytes for each byte of its plain dump: indexes, and rows with their headers.
 const DATABASE_PER_DUMP_BYTE: u64 = 2;
@@ -146,7 +147,7 @@ impl Look<'_> {
             return (None, None);
         };
         // Somebody waits for the answer, and it is only to be shown.
-        let limited = super::run(&mut connection, "SET statement_timeout = '5s'").await;
+        let limited = run(&mut connection, "SET statement_timeout = '5s'").await;
         let sql = "SELECT latest_version::text FROM ir_module_module WHERE name = 'base'";
         let version: Option<Option<String>> =
             sqlx::query_scalar(sql).fetch_optional(&mut connection).await.unwrap_or_default();
@@ -328,97 +329,6 @@ fn version_of(text: &str) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-fn database_space(folder: Option<&Path>, needed: u64, keep_free: u64) -> Check {
-    let code = CheckCode::Space;
-    let megabytes = crate::jobs::size(needed);
-    match folder.and_then(|folder| disk::space(folder).ok()) {
-        None => warn(
-            code,
-            format!(
-                "The database will need about {megabytes} on PostgreSQL's own disk beside the present one, which cannot be \
-                 looked at from here. If it fills up, the restore fails and the live database stays as it is."
-            ),
-        ),
-        Some(space) => judge_space("PostgreSQL's disk", &megabytes, needed, space.free_bytes, keep_free),
-    }
-}
-
-fn filestore_space(live: &Path, needed: u64, keep_free: u64) -> Check {
-    let parent = live.parent().unwrap_or(live);
-    match disk::space(parent) {
-        Ok(space) => {
-            judge_space("the filestore's disk", &crate::jobs::size(needed), needed, space.free_bytes, keep_free)
-        }
-        Err(error) => stop(CheckCode::Space, format!("The disk of {} cannot be looked at: {error}.", parent.display())),
-    }
-}
-
-fn judge_space(disk: &str, megabytes: &str, needed: u64, free: u64, keep_free: u64) -> Check {
-    let free_text = crate::jobs::size(free);
-    if free >= needed.saturating_add(keep_free) {
-        return pass(CheckCode::Space, format!("About {megabytes} are needed on {disk}; {free_text} are free."));
-    }
-    stop(
-        CheckCode::Space,
-        format!(
-            "About {megabytes} are needed on {disk}, but only {free_text} are free, of which some must stay so. Free some \
-                 space first."
-        ),
-    )
-}
-
-/// Whether the folder can be replaced: set, writable beside it, no mount point, its owner can be given files.
-fn filestore_check(live: Option<&Path>, has_files: bool, expected: usize, is_copy: bool) -> Check {
-    let code = CheckCode::Filestore;
-    let Some(live) = live else {
-        return match (has_files, expected) {
-            (true, 1..) => stop(
-                code,
-                format!(
-                    "No filestore folder is set, but the backup holds {expected} attachment files. Set the folder in the \
-                         subscription, usually …/filestore/<database>."
-                ),
-            ),
-            _ => pass(code, "The filestore stays as it is."),
-        };
-    };
-    let shown = live.display();
-    if is_copy && live.exists() {
-        return stop(
-            code,
-            format!("There is a folder {shown} already. Remove it, or choose another name for the copy."),
-        );
-    }
-    let parent = live.parent().unwrap_or(Path::new("/"));
-    if is_mount_point(live) {
-        return stop(
-            code,
-            format!(
-                "The folder {shown} is the mount point of a disk and cannot be exchanged for another. Mount the disk at \
-                     {} instead.",
-                parent.display()
-            ),
-        );
-    }
-    match filestore::try_out(live) {
-        Ok(()) => pass(code, format!("The folder {shown} can be replaced.")),
-        Err(error) => stop(
-            code,
-            format!(
-                "In {} no folder can be made as {shown} needs it: {error}. Give the backup server's account the right to \
-                     write there and to give files to the filestore's owner.",
-                parent.display()
-            ),
-        ),
-    }
-}
-
-fn is_mount_point(folder: &Path) -> bool {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let mut places = mounts.lines().filter_map(|line| line.split(' ').nth(4));
-    folder.to_str().is_some_and(|folder| places.any(|place| place.replace("\\040", " ") == folder))
-}
-
 pub(in super::super) fn pass(code: CheckCode, message: impl Into<String>) -> Check {
     Check { code, outcome: CheckOutcome::Pass, message: message.into() }
 }
@@ -443,12 +353,5 @@ mod tests {
         assert_eq!(outcome("saas~18.2", "18.0"), CheckOutcome::Stop);
         assert_eq!(outcome("17.0", "18.0"), CheckOutcome::Warn);
         assert_eq!(odoo_check(None, Some("18.0")).outcome, CheckOutcome::Warn);
-    }
-
-    #[test]
-    fn space_is_judged_with_what_must_stay_free() {
-        assert_eq!(judge_space("the disk", "", 10, 20, 10).outcome, CheckOutcome::Pass);
-        assert_eq!(judge_space("the disk", "", 11, 20, 10).outcome, CheckOutcome::Stop);
-        assert_eq!(database_space(None, 10, 0).outcome, CheckOutcome::Warn);
     }
 }

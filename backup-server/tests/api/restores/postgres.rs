@@ -125,7 +125,7 @@ async fn a_dump_keeps_the_present_filestore_and_says_so_before() {
     assert_eq!(changed.leftovers().len(), 1, "the database alone is kept");
 }
 
-/// As in Docker's image, where POSTGRES_USER=odoo makes Odoo's user a superuser.
+/// As in Docker's image, where `POSTGRES_USER=odoo` makes Odoo's user a superuser.
 #[tokio::test]
 async fn through_a_superuser_the_dump_has_no_rights_and_the_owner_gets_everything() {
     let served = Served::start().await;

@@ -9,7 +9,7 @@ use testbed::Cluster;
 
 use super::setting::{Changed, request, restore};
 use crate::{
-    crash::Process,
+    crash::{Process, Running},
     setting::{REPOSITORY, Served, until},
 };
 
@@ -148,4 +148,32 @@ fn on_a_small_disk(disk: &Path, data: &Path, pause: &str) -> Option<Process> {
     let script = format!("{mount}; shift; exec {} \"$@\"", env!("CARGO_BIN_EXE_backup-server"));
     command.args(options).arg(script).arg("sh").arg(disk).arg("--data").arg(data).args(["--pause-at", pause]);
     Some(Process::from(command, data, Cluster::shared().bin()))
+}
+
+/// A superuser's session may not be ended by Odoo's user: told before, and survived when it comes later.
+#[tokio::test]
+async fn sessions_that_refuse_to_end_stop_a_restore() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("here");
+    let pause = format!("swapping={}", file.display());
+    let served = Served::start_with(|config| config.pause_at = Some(pause)).await;
+    let changed = Changed::new("rs_busy", &served.client, BackupFormat::Zip).await;
+    let start = request(&changed.plan());
+    served.client.start_restore(REPOSITORY, changed.backup.id, &start).await.unwrap();
+    super::setting::eventually("swapping", || file.exists()).await;
+    let mut psql = Cluster::shared().clients().command("psql", "postgres");
+    psql.args(["--dbname", "rs_busy"]).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null());
+    let session = Running(psql.spawn().unwrap());
+    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'rs_busy' AND usename = 'postgres'";
+    let is_there = || Cluster::shared().sql_as("postgres", "postgres", sessions).unwrap() == "1";
+    super::setting::eventually("connected", is_there).await;
+    let found = served.client.preflight(REPOSITORY, changed.backup.id, &changed.plan()).await.unwrap();
+    assert!(stops(&found).iter().any(|(code, _)| *code == CheckCode::Sessions), "{:?}", stops(&found));
+    std::fs::remove_file(file).unwrap();
+    let job = until(&served.client, start.job, |job| job.state.is_final()).await;
+    let failure = job.failure.unwrap();
+    assert_eq!((job.state, failure.code), (JobState::Failed, FailureCode::InUse), "{}", failure.message);
+    assert!(failure.message.contains("postgres (psql)"), "{}", failure.message);
+    drop(session);
+    assert_eq!((changed.state(), changed.leftovers()), (changed.now.clone(), Vec::new()));
 }
