@@ -252,10 +252,11 @@ impl Look<'_> {
     }
 
     async fn sessions(&self, connection: &mut PgConnection) -> Result<(u64, Check), Failure> {
+        // What kind of session it is, is not told of those of other users.
         let sql = "SELECT count(*), count(*) FILTER (WHERE NOT ($2 OR pg_has_role(current_user, a.usesysid, 'USAGE') \
                    OR ($3 AND NOT r.rolsuper))), string_agg(DISTINCT a.usename::text, ', ') \
                    FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid \
-                   WHERE a.datname = $1 AND a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()";
+                   WHERE a.datname = $1 AND coalesce(a.backend_type, 'client backend') = 'client backend' AND a.pid <> pg_backend_pid()";
         let row = sqlx::query(sql)
             .bind(self.plan.database().as_str())
             .bind(self.login.is_superuser)

@@ -112,7 +112,7 @@ async fn end_sessions(connection: &mut PgConnection, database: &str) -> std::con
 /// Who is connected, in words.
 async fn connected(connection: &mut PgConnection, database: &str) -> String {
     let sql = "SELECT string_agg(DISTINCT coalesce(usename, '?') || ' (' || coalesce(nullif(application_name, ''), \
-               backend_type) || ')', ', ') FROM pg_stat_activity WHERE datname = $1";
+               backend_type, 'a program that is not told') || ')', ', ') FROM pg_stat_activity WHERE datname = $1";
     let found: Result<Option<String>, _> = sqlx::query_scalar(sql).bind(database).fetch_one(connection).await;
     found.ok().flatten().unwrap_or_else(|| "a prepared transaction, perhaps".to_owned())
 }
