@@ -156,7 +156,7 @@ impl Routines {
             }
             behind_dot = false;
         }
-        self.check_encoded(statement)
+        check_encoded(statement)
     }
 
     /// Refuses a statement that names such a function or view anywhere.
@@ -168,7 +168,7 @@ impl Routines {
                 _ => {}
             }
         }
-        self.check_encoded(statement)
+        check_encoded(statement)
     }
 
     fn check(&mut self, statement: &str, name: String) -> Result<(), Refusal> {
@@ -178,13 +178,13 @@ impl Routines {
         self.used.insert(name);
         Ok(())
     }
+}
 
-    fn check_encoded(&self, statement: &str) -> Result<(), Refusal> {
-        if has_encoded_name(statement) {
-            return Err(Refusal::Code { excerpt: excerpt(statement), name: "U&\"…\"".to_owned() });
-        }
-        Ok(())
+fn check_encoded(statement: &str) -> Result<(), Refusal> {
+    if has_encoded_name(statement) {
+        return Err(Refusal::Code { excerpt: excerpt(statement), name: "U&\"…\"".to_owned() });
     }
+    Ok(())
 }
 
 /// All words in a text, also within its strings and comments.

@@ -187,6 +187,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
+#[expect(clippy::copy_iterator, reason = "looking ahead is what it is copied for")]
 impl<'a> Iterator for Cursor<'a> {
     type Item = Token<'a>;
 

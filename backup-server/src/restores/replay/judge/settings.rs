@@ -72,7 +72,7 @@ impl Judge {
                 self.contents.sequences.insert(sequence, (value, *called == "true"));
             }
             ("lo_create", [_]) if !self.in_block => {}
-            ("lo_open", [_, _]) | ("lowrite", [_, _]) | ("lo_close", [_]) if self.in_block => {}
+            ("lo_open" | "lowrite", [_, _]) | ("lo_close", [_]) if self.in_block => {}
             _ => return Err(UNKNOWN),
         }
         Ok(Action::Execute(Harmless::Nothing))

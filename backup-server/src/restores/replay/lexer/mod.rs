@@ -56,6 +56,7 @@ enum Step {
 
 /// Splits a dump.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(super) struct Lexer {
     buffer: BytesMut,
     /// How far the buffer was looked at.
@@ -170,6 +171,7 @@ impl Lexer {
     }
 
     /// The byte at a distance; the inner `None` stands for the end of the dump.
+    #[expect(clippy::option_option, reason = "not yet here and never coming are different answers")]
     fn ahead(&self, distance: usize) -> Option<Option<u8>> {
         match self.buffer.get(self.at + distance) {
             Some(&byte) => Some(Some(byte)),
@@ -287,13 +289,11 @@ impl Lexer {
     }
 
     fn line_comment(&mut self) -> Step {
-        match memchr2(b'\n', b'\r', self.unseen()) {
-            Some(end) => self.end_of_comment(self.at + end),
-            None => {
-                self.at = self.buffer.len();
-                Step::Wait
-            }
+        if let Some(end) = memchr2(b'\n', b'\r', self.unseen()) {
+            return self.end_of_comment(self.at + end);
         }
+        self.at = self.buffer.len();
+        Step::Wait
     }
 
     fn end_of_comment(&mut self, end: usize) -> Step {
