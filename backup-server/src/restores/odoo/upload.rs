@@ -177,8 +177,8 @@ fn no_answer(error: &reqwest::Error, sent: u64, length: u64) -> Failure {
         )
     } else {
         format!(
-            "Odoo took the whole backup and closed the connection without an answer ({}). Its limit_time_real may be too \
-             short for a restore: raise it (with workers, limit_time_real = 3600), or restore into PostgreSQL directly.",
+            "All of the backup was sent, and Odoo closed the connection without an answer ({}). Its limit_time_real may be \
+             too short for a restore: raise it (with workers, limit_time_real = 3600), or restore into PostgreSQL directly.",
             chain(error)
         )
     };
