@@ -80,7 +80,7 @@ impl Asked {
     }
 
     /// Why that cannot be begun, apart from what a person has yet to enter.
-    pub fn barrier(&self, preview: &RestorePreview) -> Option<String> {
+    pub fn barrier(preview: &RestorePreview) -> Option<String> {
         if preview.busy.is_some() {
             return Some("Another operation is under way.".to_owned());
         }
@@ -211,17 +211,17 @@ pub(super) mod tests {
     fn only_what_passed_and_was_typed_can_be_begun() {
         use CheckOutcome::{Pass, Stop, Warn};
         let asked = Asked { typed_name: " acme ".to_owned(), ..Asked::default() };
-        assert_eq!(asked.barrier(&preview(&[Pass, Warn])), None);
+        assert_eq!(Asked::barrier(&preview(&[Pass, Warn])), None);
         assert_eq!(asked.missing(&preview(&[Pass])), None);
         for (outcomes, reason) in [
             (&[][..], "Nothing could be checked."),
             (&[Stop, Pass], "A check stops this restore."),
             (&[Stop, Stop], "2 checks stop this restore."),
         ] {
-            assert_eq!(asked.barrier(&preview(outcomes)).as_deref(), Some(reason));
+            assert_eq!(Asked::barrier(&preview(outcomes)).as_deref(), Some(reason));
         }
         let busy = RestorePreview { busy: Some("A backup runs.".to_owned()), ..preview(&[Pass]) };
-        assert!(asked.barrier(&busy).is_some());
+        assert!(Asked::barrier(&busy).is_some());
         for (typed, copy, into, reason) in [
             ("Acme", false, "", "Type acme to confirm."),
             ("", true, " ", "Enter the new database's name."),

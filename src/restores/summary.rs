@@ -82,10 +82,8 @@ pub fn outcome_view(operation: &Operation, as_of: DateTime<Utc>, role: Role) -> 
 }
 
 fn result_view(operation: &Operation, facts: &RestoreFacts, result: &Restored) -> AnyView {
-    let title = match facts.is_copy {
-        true => format!("{} is there, restored and verified.", facts.database),
-        false => format!("{} is restored and verified.", facts.database),
-    };
+    let is = if facts.is_copy { "is there," } else { "is" };
+    let title = format!("{} {is} restored and verified.", facts.database);
     let cells = cells(operation, result).map(|(name, figure)| {
         view! {
             <div>

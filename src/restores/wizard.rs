@@ -146,7 +146,7 @@ impl Wizard {
         }
         self.asked.with(|asked| {
             self.found.with(|found| {
-                let barrier = if lacks_name { None } else { asked.barrier(found) };
+                let barrier = if lacks_name { None } else { Asked::barrier(found) };
                 barrier.or_else(|| interactive.then(|| asked.missing(found)).flatten())
             })
         })
@@ -197,9 +197,11 @@ impl Wizard {
     fn button_view(self, obstacle: Memo<Option<String>>) -> AnyView {
         let pending = self.restore.pending();
         let replaces = move || self.found.with(|found| self.asked.with(|asked| asked.replaces(found)));
-        let words = move || match pending.get() {
-            true => "Starting …".to_owned(),
-            false => self.found.with(|found| self.asked.with(|asked| asked.deed(found))),
+        let words = move || {
+            if pending.get() {
+                return "Starting …".to_owned();
+            }
+            self.found.with(|found| self.asked.with(|asked| asked.deed(found)))
         };
         view! {
             <button
@@ -249,7 +251,7 @@ impl Wizard {
             self.found.with_untracked(|found| (found.neutralize.clone().err(), found.line.format));
         let filestore = match format {
             BackupFormat::Zip => "Its filestore gets the same name.",
-            _ => "This backup holds no attachments, so the new database has none.",
+            BackupFormat::Dump => "This backup holds no attachments, so the new database has none.",
         };
         view! {
             <fieldset class="options">
@@ -368,10 +370,10 @@ impl Wizard {
         let value = self.asked.with_untracked(|asked| asked.typed_name.clone());
         let hint = move || {
             let target = self.found.with(|found| self.asked.with(|asked| asked.target(found)));
-            match target.is_empty() {
-                true => "The name that you entered above.".to_owned(),
-                false => format!("Its name is “{target}”."),
+            if target.is_empty() {
+                return "The name that you entered above.".to_owned();
             }
+            format!("Its name is “{target}”.")
         };
         view! {
             <div class="field">

@@ -55,17 +55,13 @@ fn into_text(found: &RestorePreview, asked: &Asked) -> String {
 }
 
 fn current_text(current: &CurrentDatabase, found: &RestorePreview) -> String {
-    let mut text = String::new();
-    if let Some(bytes) = current.database_bytes {
-        text.push_str(&format!(" · now {} without attachments", figures::size(bytes)));
-    }
-    if let Some(at) = current.last_change {
-        text.push_str(&format!(" · last change {}", figures::age(at, found.as_of)));
-    }
-    if let Some(version) = current.odoo_version.as_ref().or(found.odoo_version.as_ref()) {
-        text.push_str(&format!(" · Odoo {version}"));
-    }
-    text
+    let version = current.odoo_version.as_ref().or(found.odoo_version.as_ref());
+    let parts = [
+        current.database_bytes.map(|bytes| format!(" · now {} without attachments", figures::size(bytes))),
+        current.last_change.map(|at| format!(" · last change {}", figures::age(at, found.as_of))),
+        version.map(|version| format!(" · Odoo {version}")),
+    ];
+    parts.into_iter().flatten().collect()
 }
 
 /// Where the database is, without user and password.
