@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Measures a whole backup of a real Odoo database with a large filestore: as Odoo makes it, as stock restic makes it, and
-as Holdfast makes it, side by side in one run. Prints one table, and says which of the aims were missed.
+as Holdfast makes it, side by side in one run; then its restore, as Odoo and as Holdfast do it. Prints one table, and says which of the aims were missed.
 
     benches/whole_way.py --bin target/release [--gigabytes 1]
 """
@@ -107,6 +107,25 @@ def odoos_way(odoo, folder):
     return seconds, size
 
 
+def odoos_restore(odoo, file, folder):
+    """What Odoo's `restore_db` does: unzip, `psql -q -f dump.sql`, move the filestore. It verifies nothing."""
+    staging, name = folder / "odoo-restore", "odoos_restore"
+    began = time.monotonic()
+    with zipfile.ZipFile(file) as archive:
+        archive.extractall(staging, [entry for entry in archive.namelist() if entry == "dump.sql" or entry.startswith("filestore/")])
+    maintenance = odoo.postgres_url.rstrip("/") + "/postgres"
+    create = f"CREATE DATABASE {name} ENCODING 'UTF8' LC_COLLATE 'C' TEMPLATE template0"
+    subprocess.run(["psql", "-Xq", "-d", maintenance, "-c", create], check=True)
+    database = odoo.postgres_url.rstrip("/") + "/" + name
+    subprocess.run(["psql", "-Xq", "-d", database, "-f", staging / "dump.sql"], check=True, stdout=subprocess.DEVNULL)
+    shutil.move(staging / "filestore", odoo.filestore.parent / name)
+    seconds = time.monotonic() - began
+    subprocess.run(["psql", "-Xq", "-d", maintenance, "-c", f"DROP DATABASE {name}"], check=True)
+    shutil.rmtree(odoo.filestore.parent / name)
+    shutil.rmtree(staging)
+    return seconds
+
+
 class Restic:
     """The stock `restic` program on the same files."""
 
@@ -181,8 +200,22 @@ class Holdfast:
             raise RuntimeError(f"the backup ended as {job['state']}: {job['failure']}")
         return seconds, job["backup"], folder_bytes(self.repositories) - before, staged
 
+    def restore(self, backup, source):
+        """Replaces the database by a backup of it; gives the seconds and what was verified."""
+        plan = {"target": source, "mode": {"kind": "replace"}, "neutralize": False, "safety_backup": None}
+        began = time.monotonic()
+        path = f"repositories/{backup['repository']}/backups/{backup['id']}/restores"
+        job = self.call(path, {"job": str(uuid.uuid4()), "plan": plan})
+        while job["state"] in ("queued", "running"):
+            time.sleep(0.05)
+            job = self.call(f"jobs/{job['id']}")
+        seconds = time.monotonic() - began
+        if job["state"] != "succeeded":
+            raise RuntimeError(f"the restore ended as {job['state']}: {job['failure']}")
+        return seconds, job["restored"]
+
     def download(self, backup, target):
-        """Gives the seconds that the whole file took, and checks every entry of it."""
+        """Gives the seconds that the whole file took, and checks every entry of it. The file stays."""
         path = f"repositories/{backup['repository']}/backups/{backup['id']}/links"
         url = self.url + self.call(path, {})["path"]
         began = time.monotonic()
@@ -194,7 +227,6 @@ class Holdfast:
         with zipfile.ZipFile(target) as archive:
             if (bad := archive.testzip()) is not None:
                 raise RuntimeError(f"{bad} is damaged in the downloaded zip")
-        target.unlink()
         return seconds
 
     def stop(self):
@@ -234,6 +266,15 @@ def measure(arguments, folder):
         rate = backup["size_bytes"] / MB / download_seconds
         rows.append(("Holdfast, download of the zip", download_seconds, backup["size_bytes"], peak_resident(holdfast.process.pid)))
 
+        odoo_restore = odoos_restore(odoo, folder / "download.zip", folder)
+        rows.append(("Odoo's way: unzip, psql, move the filestore", odoo_restore, backup["size_bytes"], None))
+        (folder / "download.zip").unlink()
+        restore_seconds, restored = holdfast.restore(backup, direct)
+        peak = peak_resident(holdfast.process.pid)
+        rows.append(("Holdfast, restore, verified and swapped", restore_seconds, backup["size_bytes"], peak))
+        found = restored["attachments"]
+        print(f"restored: {restored['tables']} tables, {restored['rows']} rows, {found['present']} of {found['expected']} files")
+
         http_seconds, http_backup, http_growth, staged = holdfast.backup(http_repository, over_http)
         peak = peak_resident(holdfast.process.pid)
         rows.append(("Holdfast, first backup through Odoo over HTTP", http_seconds, http_growth, peak))
@@ -243,6 +284,7 @@ def measure(arguments, folder):
             ("second backup at least 10 times faster", odoo_seconds / second_seconds, ">=", 10),
             ("second backup adds less than 3 % of the zip", growth / zip_bytes * 100, "<", 3),
             ("download in MB/s", rate, ">=", 100),
+            ("restore and verify, of Odoo's time without verifying", restore_seconds / odoo_restore, "<=", 1),
             ("peak resident of panel and backup server in MiB", peak / 2**20, "<", 256),
             ("most in staging over HTTP, of the file", staged / http_backup["size_bytes"], "<=", 1.05),
         ]
