@@ -96,7 +96,7 @@ mod tests {
         };
         let state = VerificationState { last: Some(last.clone()), due_at: Some(now + TimeDelta::days(5)) };
         let told = sentence(&state, now);
-        assert!(told.contains("2 days ago") && told.contains("52.0 MB") && told.ends_with("in 5 days."), "{told}");
+        assert!(told.contains("2 d ago") && told.contains("52.0 MB") && told.ends_with("in 5 days."), "{told}");
         let damaged = Verification { problems: vec!["a pack".to_owned()], ..last };
         let told = sentence(&VerificationState { last: Some(damaged), due_at: None }, now);
         assert!(told.contains("not all is as it was written"), "{told}");
