@@ -88,16 +88,14 @@ pub async fn settle(panel: &Panel, id: OperationId, end: End) -> AppResult<()> {
             ending::write_restore(&mut tx, &stored, made.backup.as_ref(), made.restored.as_ref()).await?;
         }
         OperationKind::Undo => ending::write_undo(panel, &mut tx, &stored).await?,
-        OperationKind::Backup => {}
-        // Its page shall show what was found.
-        OperationKind::Verify => {
-            if let Some(subscription) = stored.operation.subscription {
-                panel.asked.forget(subscription);
-            }
-        }
+        OperationKind::Backup | OperationKind::Verify => {}
     }
     write_action(panel, &mut tx, &stored, &made).await?;
     tx.commit().await?;
+    // Its page shall show what there is now.
+    if let Some(subscription) = stored.operation.subscription {
+        panel.asked.forget(subscription);
+    }
     let state = stored.operation.state.as_str();
     tracing::info!(operation.id = %id.0, "Operation {} ended: {state}", id.0);
     // Read again: whether a restore can be undone follows from what is stored.
