@@ -57,25 +57,27 @@ pub fn soundness_view(
 }
 
 fn sentence(state: &VerificationState, as_of: DateTime<Utc>) -> String {
-    let last = match &state.last {
-        None => "Not yet verified: everything stored is read and compared with its checksums.".to_owned(),
-        Some(last) => {
-            let (age, size) = (figures::age(last.ended_at, as_of), figures::size(last.bytes));
-            if last.problems.is_empty() {
-                format!("Verified {age}: all {size} were read and are as they were written.")
-            } else {
-                format!("Verified {age}: of {size}, not all is as it was written.")
-            }
-        }
+    let days = state.due_at.map(|due| figures::counted(figures::seconds_between(as_of, due).div_ceil(86_400), "day"));
+    let is_due = state.due_at.is_some_and(|due| due <= as_of);
+    let Some(last) = &state.last else {
+        return match days {
+            Some(_) if is_due => "Not verified yet: all that is stored will be read soon.".to_owned(),
+            Some(days) => format!("Not verified yet: all that is stored will be read in {days}."),
+            None => "Not verified yet, and the backup server does not do it by itself.".to_owned(),
+        };
     };
-    match state.due_at {
-        Some(due) if due > as_of => {
-            let days = figures::seconds_between(as_of, due).div_ceil(86_400);
-            format!("{last} The next time in {}.", figures::counted(days, "day"))
-        }
-        Some(_) => format!("{last} The next time is due now."),
-        None => format!("{last} The backup server does not do this by itself."),
-    }
+    let (age, size) = (figures::age(last.ended_at, as_of), figures::size(last.bytes));
+    let found = if last.problems.is_empty() {
+        format!("all {size} were read and are as they were written")
+    } else {
+        format!("of {size}, not all is as it was written")
+    };
+    let next = match days {
+        Some(_) if is_due => " The next time is due now.".to_owned(),
+        Some(days) => format!(" The next time in {days}."),
+        None => String::new(),
+    };
+    format!("Verified {age}: {found}.{next}")
 }
 
 #[cfg(test)]
@@ -101,6 +103,6 @@ mod tests {
         let told = sentence(&VerificationState { last: Some(damaged), due_at: None }, now);
         assert!(told.contains("not all is as it was written"), "{told}");
         let told = sentence(&VerificationState { last: None, due_at: Some(now) }, now);
-        assert!(told.starts_with("Not yet verified") && told.ends_with("due now."), "{told}");
+        assert!(told.starts_with("Not verified yet") && told.ends_with("read soon."), "{told}");
     }
 }
