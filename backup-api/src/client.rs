@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use base64::{Engine, prelude::BASE64_STANDARD as BASE64};
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
@@ -9,8 +10,8 @@ use url::Url;
 
 use crate::{
     ApiError, Backup, BackupId, CreateLink, DownloadLink, Job, JobId, LogLine, Preflight, RecoveryKit, RepositoryId,
-    RestorePlan, Secret, ServerInfo, Source, SourceReport, StartBackup, StartRestore, StartUndo, StartVerification,
-    VerificationState,
+    RestorePlan, Secret, ServerInfo, Source, SourceReport, StartBackup, StartImport, StartRestore, StartUndo,
+    StartVerification, Upload, UploadId, VerificationState,
 };
 
 /// How long a connection may take to open.
@@ -133,6 +134,56 @@ impl Client {
         json(self.request(Method::POST, &path).json(start).timeout(ANSWER_TIMEOUT)).await
     }
 
+    /// Begins an upload, or finds it again when it was begun before with the same name and length.
+    pub async fn create_upload(
+        &self,
+        repository: RepositoryId,
+        upload: UploadId,
+        file_name: &str,
+        length: u64,
+    ) -> Answer<Upload> {
+        let metadata = format!("filename {},id {}", BASE64.encode(file_name), BASE64.encode(upload.to_string()));
+        let request = self.tus(Method::POST, &format!("v1/repositories/{repository}/uploads"));
+        let request = request.header("Upload-Length", length).header("Upload-Metadata", metadata);
+        sent(request.timeout(ANSWER_TIMEOUT)).await?;
+        self.upload(upload).await
+    }
+
+    /// An upload as it is.
+    pub async fn upload(&self, upload: UploadId) -> Answer<Upload> {
+        self.ask(Method::GET, &format!("v1/uploads/{upload}")).await
+    }
+
+    /// Appends a chunk at `offset`; answers the offset after it. `checksum` is tus' `Upload-Checksum`, such as
+    /// `sha256 <base64>`.
+    pub async fn append(
+        &self,
+        upload: UploadId,
+        offset: u64,
+        checksum: Option<&str>,
+        chunk: impl Into<reqwest::Body>,
+    ) -> Answer<u64> {
+        let mut request = self.tus(Method::PATCH, &format!("v1/uploads/{upload}")).header("Upload-Offset", offset);
+        if let Some(checksum) = checksum {
+            request = request.header("Upload-Checksum", checksum);
+        }
+        let request = request.header("Content-Type", "application/offset+octet-stream").body(chunk);
+        let answer = sent(request.timeout(ANSWER_TIMEOUT)).await?;
+        let after = answer.headers().get("Upload-Offset").and_then(|after| after.to_str().ok()?.parse().ok());
+        after.ok_or(ClientError::NotABackupServer { status: answer.status() })
+    }
+
+    /// Ends an upload and removes what arrived.
+    pub async fn delete_upload(&self, upload: UploadId) -> Answer<()> {
+        sent(self.tus(Method::DELETE, &format!("v1/uploads/{upload}")).timeout(ANSWER_TIMEOUT)).await.map(drop)
+    }
+
+    /// Starts to make a backup of a file from elsewhere, or finds that again when this job was started before.
+    pub async fn start_import(&self, repository: RepositoryId, start: &StartImport) -> Answer<Job> {
+        let path = format!("v1/repositories/{repository}/imports");
+        json(self.request(Method::POST, &path).json(start).timeout(ANSWER_TIMEOUT)).await
+    }
+
     /// What is known of a repository's soundness.
     pub async fn verification(&self, repository: RepositoryId) -> Answer<VerificationState> {
         self.ask(Method::GET, &format!("v1/repositories/{repository}/verification")).await
@@ -180,6 +231,10 @@ impl Client {
 
     async fn act(&self, method: Method, path: &str) -> Answer<()> {
         sent(self.request(method, path).timeout(ANSWER_TIMEOUT)).await.map(drop)
+    }
+
+    fn tus(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request(method, path).header("Tus-Resumable", "1.0.0")
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

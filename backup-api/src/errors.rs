@@ -29,6 +29,14 @@ pub enum ErrorCode {
     Conflict,
     /// A link that is past its time, revoked or altered (410 or 403).
     LinkExpired,
+    /// An upload's chunk does not begin where the last one ended (409).
+    WrongOffset,
+    /// A chunk does not have the checksum that came with it (460, as tus says); it was not kept.
+    BadChecksum,
+    /// More bytes than allowed or announced (413).
+    TooLarge,
+    /// An upload that was removed because nothing more arrived (410).
+    UploadExpired,
     /// Too little disk space (507).
     NoSpace,
     /// The storage does not answer or is damaged (503).

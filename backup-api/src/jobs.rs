@@ -50,6 +50,8 @@ pub enum JobKind {
     Undo,
     /// Read all of a repository and compare its checksums.
     Verify,
+    /// Check a file that was uploaded or is at a URL, and make a backup of it.
+    Import,
 }
 
 /// Where a [`Job`] stands. The last four are final.
@@ -112,6 +114,10 @@ pub enum Phase {
     WaitingForOdoo,
     /// The file arrives from Odoo.
     Receiving,
+    /// The file is fetched from its URL.
+    Fetching,
+    /// The whole file is read and checked before anything of it is kept.
+    CheckingFile,
     /// The database is read and stored.
     Database,
     /// The filestore is read and stored.
@@ -148,6 +154,8 @@ impl Phase {
             Self::Checking => "Checking source and space",
             Self::WaitingForOdoo => "Waiting for Odoo",
             Self::Receiving => "Receiving from Odoo",
+            Self::Fetching => "Fetching the file",
+            Self::CheckingFile => "Checking the file",
             Self::Database => "Database",
             Self::Filestore => "Filestore",
             Self::Verifying => "Verifying",
@@ -197,6 +205,8 @@ pub enum FailureCode {
     OdooError,
     /// What arrived is not a whole backup: cut off, empty, a web page, or damaged.
     Incomplete,
+    /// A URL could not be fetched.
+    Fetch,
     /// `pg_dump` could not be run, failed or was killed.
     PgDump,
     /// Nothing arrived for the set time.

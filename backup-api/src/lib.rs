@@ -11,6 +11,7 @@ mod names;
 mod restores;
 mod server;
 mod sources;
+mod uploads;
 mod verifications;
 
 pub use backups::{
@@ -20,11 +21,12 @@ pub use backups::{
 pub use client::{Client, ClientError};
 pub use errors::{ApiError, ErrorCode};
 pub use jobs::{Failure, FailureCode, Job, JobKind, JobState, LogLevel, LogLine, Phase, Progress};
-pub use names::{BackupId, DatabaseName, InvalidDatabaseName, JobId, RepositoryId, Secret};
+pub use names::{BackupId, DatabaseName, InvalidDatabaseName, JobId, RepositoryId, Secret, UploadId};
 pub use restores::{
     Check, CheckCode, CheckOutcome, CurrentDatabase, Preflight, RestoreMode, RestorePlan, Restored, StartRestore,
     StartUndo,
 };
 pub use server::{ServerInfo, Space};
 pub use sources::{Problem, ProblemCode, Severity, Source, SourceReport};
+pub use uploads::{ImportSource, StartImport, Upload};
 pub use verifications::{StartVerification, Verification, VerificationState};

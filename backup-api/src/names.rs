@@ -38,6 +38,10 @@ uuid_id! {
     BackupId
 }
 uuid_id! {
+    /// One file that arrives in chunks.
+    UploadId
+}
+uuid_id! {
     /// One long-running work; chosen by whoever asks for it, so that asking twice starts it once.
     JobId
 }

@@ -21,9 +21,21 @@ pub struct ServerInfo {
     pub running_jobs: u64,
     /// Jobs that wait.
     pub queued_jobs: u64,
+    /// An upload has fewer bytes than this.
+    #[serde(default = "ServerInfo::default_upload_limit")]
+    pub upload_limit_bytes: u64,
+    /// A file at a URL has at most so many bytes.
+    #[serde(default)]
+    pub url_limit_bytes: Option<u64>,
     /// The most memory that the process has had resident, where the system tells.
     #[serde(default)]
     pub peak_memory_bytes: Option<u64>,
+}
+
+impl ServerInfo {
+    const fn default_upload_limit() -> u64 {
+        crate::Upload::LIMIT_BYTES
+    }
 }
 
 /// Space on a disk.

@@ -118,6 +118,8 @@ async fn info(headers: HeaderMap) -> Answer<ServerInfo> {
         pg_dump_versions: Vec::new(),
         running_jobs: 0,
         queued_jobs: 0,
+        upload_limit_bytes: backup_api::Upload::LIMIT_BYTES,
+        url_limit_bytes: None,
         peak_memory_bytes: None,
     }))
 }
