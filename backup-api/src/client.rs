@@ -10,8 +10,8 @@ use url::Url;
 
 use crate::{
     ApiError, Backup, BackupId, CreateLink, DownloadLink, Job, JobId, LogLine, Preflight, RecoveryKit, RepositoryId,
-    RestorePlan, Secret, ServerInfo, Source, SourceReport, StartBackup, StartImport, StartRestore, StartUndo,
-    StartVerification, Upload, UploadId, VerificationState,
+    RestorePlan, RestoreState, Secret, ServerInfo, Source, SourceReport, StartBackup, StartImport, StartRestore,
+    StartUndo, StartVerification, Upload, UploadId, VerificationState,
 };
 
 /// How long a connection may take to open.
@@ -182,6 +182,11 @@ impl Client {
     pub async fn start_import(&self, repository: RepositoryId, start: &StartImport) -> Answer<Job> {
         let path = format!("v1/repositories/{repository}/imports");
         json(self.request(Method::POST, &path).json(start).timeout(ANSWER_TIMEOUT)).await
+    }
+
+    /// What became of a restore.
+    pub async fn restore_state(&self, restore: JobId) -> Answer<RestoreState> {
+        self.ask(Method::GET, &format!("v1/restores/{restore}")).await
     }
 
     /// What is known of a repository's soundness.

@@ -23,8 +23,8 @@ pub use errors::{ApiError, ErrorCode};
 pub use jobs::{Failure, FailureCode, Job, JobKind, JobState, LogLevel, LogLine, Phase, Progress};
 pub use names::{BackupId, DatabaseName, InvalidDatabaseName, JobId, RepositoryId, Secret, UploadId};
 pub use restores::{
-    Check, CheckCode, CheckOutcome, CurrentDatabase, Preflight, RestoreMode, RestorePlan, Restored, StartRestore,
-    StartUndo,
+    Check, CheckCode, CheckOutcome, CurrentDatabase, Preflight, RestoreMode, RestorePlan, RestoreStanding,
+    RestoreState, Restored, StartRestore, StartUndo,
 };
 pub use server::{ServerInfo, Space};
 pub use sources::{Problem, ProblemCode, Severity, Source, SourceReport};

@@ -212,3 +212,41 @@ pub struct Restored {
     /// Sentences about what was left out on purpose and why, such as a comment on an extension.
     pub notes: Vec<String>,
 }
+
+/// `GET /v1/restores/{restore}`: what became of a restore, also long after its job ended. A server that stopped on the
+/// way finishes a restore, or takes it back, when it runs again and reaches the target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RestoreState {
+    /// The restore.
+    pub restore: JobId,
+    /// What was done, once that is certain; `None` before, and when it was taken back.
+    pub restored: Option<Restored>,
+    /// Where it stands.
+    pub standing: RestoreStanding,
+}
+
+/// Where a restore stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum RestoreStanding {
+    /// It, or its undo, is under way or waits until the target can be reached.
+    Open,
+    /// It is done, and what it replaced is kept.
+    Kept {
+        /// Until when at least.
+        until: DateTime<Utc>,
+        /// The name of the replaced database.
+        replaced: String,
+        /// Why it is kept although its time is over.
+        why: Option<String>,
+    },
+    /// It was undone.
+    Undone,
+    /// Nothing of it is left to do or to undo.
+    Closed {
+        /// Why, as a sentence.
+        why: String,
+    },
+}

@@ -40,6 +40,7 @@ use crate::{jobs, links, restores, router::routes, verifications};
         restores::routes::preflight,
         restores::routes::start_restore,
         restores::routes::start_undo,
+        restores::routes::get_restore,
     ),
     security(("token" = [])),
     modifiers(&Token),

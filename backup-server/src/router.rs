@@ -87,6 +87,7 @@ pub(crate) fn table() -> Vec<Route> {
             "/v1/repositories/{repository}/backups/{backup}/restores",
             restores::routes::start_restore,
         ),
+        Route::new(Token, get.clone(), "/v1/restores/{restore}", restores::routes::get_restore),
         Route::new(Token, post.clone(), "/v1/restores/{restore}/undo", restores::routes::start_undo),
         Route::new(Token, get.clone(), "/v1/repositories/{repository}/recovery-kit", routes::recovery_kit),
         Route::new(

@@ -120,7 +120,7 @@ impl BackupServer {
         app.jobs.settle(&app.repositories, recovered).await;
         app.jobs.trim().await;
         tokio::spawn(restores::recover::watch(Arc::downgrade(&app.0)));
-        tokio::spawn(verifications::keep_verifying(app.clone()));
+        tokio::spawn(verifications::keep_verifying(Arc::downgrade(&app.0)));
         tracing::info!("Backup server ready after {:.1} s", began.elapsed().as_secs_f64());
         Ok(Self { app, token_is_new })
     }

@@ -113,6 +113,8 @@ impl RestoreJob {
             keep_until: None,
             restored: None,
             undo: None,
+            kept_because: None,
+            undone: false,
             closed: None,
             forget_at: None,
         })

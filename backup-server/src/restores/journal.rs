@@ -74,6 +74,12 @@ pub(crate) struct Record {
     /// The job that undoes it at the moment, or did.
     #[serde(default)]
     pub undo: Option<JobId>,
+    /// Why what was replaced is kept although its time is over.
+    #[serde(default)]
+    pub kept_because: Option<String>,
+    /// Whether the undo came to its end.
+    #[serde(default)]
+    pub undone: bool,
     /// Why it is closed, as a sentence.
     #[serde(default)]
     pub closed: Option<String>,
@@ -293,6 +299,8 @@ mod tests {
             keep_until: None,
             restored: None,
             undo: None,
+            kept_because: None,
+            undone: false,
             closed: None,
             forget_at: None,
         };

@@ -7,13 +7,14 @@ use std::{
 };
 
 use backup_api::{Failure, FailureCode, JobId};
+use chrono::TimeDelta;
 
 use super::{
     Record, Recovered, Step,
     job::complete,
     targets,
     task::failure,
-    undo::{NOTHING_KEPT, TIME_IS_OVER},
+    undo::{self, NOTHING_KEPT, TIME_IS_OVER},
 };
 use crate::{
     jobs::Done,
@@ -22,6 +23,8 @@ use crate::{
 
 /// How often the times of undo windows are looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// For how much longer what was replaced is kept when the live database is not what the restore left.
+const KEEP_ON: TimeDelta = TimeDelta::hours(1);
 /// How long a target that could not be reached is left alone.
 const LEAVE_ALONE: Duration = Duration::from_secs(30);
 
@@ -81,8 +84,7 @@ async fn bring_to_end(app: &App, id: JobId) -> Result<Done, Failure> {
     let Some(mut record) = app.restores.get(id).filter(|record| is_open(record.step)) else { return Ok(Done::Other) };
     let (job, is_undo) = (job_of(&record), matches!(record.step, Step::Undoing | Step::Undone));
     if record.step == Step::Dropping {
-        let why = if record.keep_until.is_some() { TIME_IS_OVER } else { NOTHING_KEPT };
-        drop_replaced(app, &mut record, why).await?;
+        remove_replaced(app, &mut record).await?;
         return Ok(record.restored.map_or(Done::Other, |restored| Done::Restored(Box::new(restored))));
     }
     let plan = app.restores.plan(&record)?;
@@ -93,7 +95,7 @@ async fn bring_to_end(app: &App, id: JobId) -> Result<Done, Failure> {
             Ok(restored.map_or(Done::Other, |restored| Done::Restored(Box::new(restored))))
         }
         (Recovered::Finished, true) => {
-            app.restores.close(&mut record, app.config.clock.now(), "It was undone.").await?;
+            undo::close(app, &mut record).await?;
             Ok(Done::Other)
         }
         (Recovered::TakenBack, _) => {
@@ -124,6 +126,7 @@ pub(super) async fn note_taken_back(app: &App, record: &mut Record, why: &str) -
         return app.restores.save(record).await;
     }
     let why = format!("It did not succeed: {why}");
+    record.restored = None;
     app.restores.close(record, app.config.clock.now(), why).await
 }
 
@@ -131,10 +134,30 @@ pub(super) async fn note_taken_back(app: &App, record: &mut Record, why: &str) -
 async fn end_window(app: &App, id: JobId) -> Result<(), Failure> {
     let _turn = app.restores.hold(id).await;
     let Some(mut record) = app.restores.get(id).filter(|record| record.step == Step::Kept) else { return Ok(()) };
+    remove_replaced(app, &mut record).await
+}
+
+/// Removes what was replaced, unless the live database is not what the restore left: then it is kept, and looked at
+/// again later.
+async fn remove_replaced(app: &App, record: &mut Record) -> Result<(), Failure> {
+    let plan = app.restores.plan(record)?;
+    match targets::may_drop(app, &plan, record).await {
+        Ok(()) => {}
+        Err(why) if why.code == FailureCode::Preflight => {
+            record.step = Step::Kept;
+            record.keep_until = Some(app.config.clock.now() + KEEP_ON);
+            record.kept_because = Some(why.message.clone());
+            app.restores.save(record).await?;
+            return Err(why);
+        }
+        Err(why) => return Err(why),
+    }
+    let why = if record.keep_until.is_some() { TIME_IS_OVER } else { NOTHING_KEPT };
     record.step = Step::Dropping;
-    app.restores.save(&record).await?;
-    drop_replaced(app, &mut record, TIME_IS_OVER).await?;
-    tracing::info!(restore.id = %id, "Removed {}, which restore {id} had replaced", record.previous);
+    app.restores.save(record).await?;
+    app.config.pass("dropping").await;
+    drop_replaced(app, record, why).await?;
+    tracing::info!(restore.id = %record.id, "Removed {}, which restore {} had replaced", record.previous, record.id);
     Ok(())
 }
 
@@ -142,6 +165,7 @@ async fn end_window(app: &App, id: JobId) -> Result<(), Failure> {
 pub(super) async fn drop_replaced(app: &App, record: &mut Record, why: &str) -> Result<(), Failure> {
     let plan = app.restores.plan(record)?;
     targets::drop_previous(app, &plan, record).await?;
+    app.config.pass("dropped").await;
     app.restores.close(record, app.config.clock.now(), why).await
 }
 

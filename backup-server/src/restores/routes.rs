@@ -2,10 +2,11 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use backup_api::{
-    ApiError, BackupId, Job, JobId, JobKind, Preflight, RepositoryId, RestoreMode, RestorePlan, StartRestore, StartUndo,
+    ApiError, BackupId, Job, JobId, JobKind, Preflight, RepositoryId, RestoreMode, RestorePlan, RestoreStanding,
+    RestoreState, StartRestore, StartUndo,
 };
 
-use super::{RestoreJob, UndoJob, preflight, undo};
+use super::{Record, RestoreJob, Step, UndoJob, preflight, undo};
 use crate::{
     jobs::{Done, NewJob, routes::fingerprint},
     router::{Answer, ApiJson, ApiPath, Refusal},
@@ -77,11 +78,7 @@ pub(crate) async fn start_undo(
     ApiPath(restore): ApiPath<JobId>,
     ApiJson(start): ApiJson<StartUndo>,
 ) -> Answer<(StatusCode, Json<Job>)> {
-    let record = app.restores.get(restore).ok_or_else(|| {
-        Refusal::not_found(format!(
-            "This backup server knows no restore {restore}; it may be too old to be remembered."
-        ))
-    })?;
+    let record = app.restores.get(restore).ok_or_else(|| unknown(restore))?;
     let is_known = app.jobs.get(start.job).is_some();
     if !is_known && !record.can_be_undone(app.config.clock.now()) {
         return Err(Refusal::conflict(undo::refused(Some(&record)).message));
@@ -100,4 +97,32 @@ pub(crate) async fn start_undo(
         work
     });
     Ok((StatusCode::ACCEPTED, Json(app.jobs.submit(new, work).await?)))
+}
+
+/// What became of a restore.
+#[utoipa::path(get, path = "/v1/restores/{restore}", tag = "Restores", params(("restore" = JobId, Path)),
+    responses((status = 200, body = RestoreState), (status = 404, body = ApiError)))]
+pub(crate) async fn get_restore(
+    State(app): State<App>,
+    ApiPath(restore): ApiPath<JobId>,
+) -> Answer<Json<RestoreState>> {
+    let record = app.restores.get(restore).ok_or_else(|| unknown(restore))?;
+    let standing = standing(&record);
+    let restored = record.restored.filter(|_| standing != RestoreStanding::Open);
+    Ok(Json(RestoreState { restore, restored, standing }))
+}
+
+fn standing(record: &Record) -> RestoreStanding {
+    match (record.step, record.keep_until, &record.closed) {
+        (Step::Closed, _, _) if record.undone => RestoreStanding::Undone,
+        (Step::Closed, _, Some(why)) => RestoreStanding::Closed { why: why.clone() },
+        (Step::Kept, Some(until), _) => {
+            RestoreStanding::Kept { until, replaced: record.previous.clone(), why: record.kept_because.clone() }
+        }
+        _ => RestoreStanding::Open,
+    }
+}
+
+fn unknown(restore: JobId) -> Refusal {
+    Refusal::not_found(format!("This backup server knows no restore {restore}; it may be too old to be remembered."))
 }

@@ -49,6 +49,16 @@ pub(super) async fn recover(app: &App, plan: &RestorePlan, record: &mut Record) 
     }
 }
 
+/// Whether what was replaced may go: a database that a restore made must have the live name and answer. With
+/// [`backup_api::FailureCode::Preflight`] it may not, for the reason given; any other failure says that it could not be
+/// looked at now.
+pub(super) async fn may_drop(app: &App, plan: &RestorePlan, record: &Record) -> Result<(), Failure> {
+    match &plan.target {
+        Source::Postgres { .. } => postgres::may_drop(app, plan, record).await,
+        Source::OdooHttp { .. } => odoo::may_drop(app, plan, record).await,
+    }
+}
+
 /// Removes what was replaced; again without complaint when it is gone already.
 pub(super) async fn drop_previous(app: &App, plan: &RestorePlan, record: &Record) -> Result<(), Failure> {
     match &plan.target {

@@ -47,9 +47,14 @@ impl UndoJob {
         }
         let message = format!("The database {} from before the restore is back.", task.record.database);
         task.context.info(&message);
-        let now = task.now();
-        self.app.restores.close(&mut task.record, now, "It was undone.").await
+        close(&self.app, &mut task.record).await
     }
+}
+
+/// Closes a restore that was undone.
+pub(super) async fn close(app: &App, record: &mut Record) -> Result<(), Failure> {
+    record.undone = true;
+    app.restores.close(record, app.config.clock.now(), "It was undone.").await
 }
 
 /// Why a restore cannot be undone, in words.

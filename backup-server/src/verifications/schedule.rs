@@ -1,5 +1,7 @@
 //! When repositories are verified without being asked: the one that waited longest first, one after the other.
 
+use std::sync::Weak;
+
 use backup_api::{JobId, JobKind, RepositoryId};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
@@ -7,7 +9,7 @@ use uuid::Uuid;
 use super::VerifyJob;
 use crate::{
     jobs::{Done, NewJob},
-    server::App,
+    server::{App, Parts},
 };
 
 /// When a repository is due: so long after its last verification or, before the first, after it was made.
@@ -15,10 +17,13 @@ pub(crate) fn next_due(since: DateTime<Utc>, days: u32) -> Option<DateTime<Utc>>
     (days > 0).then(|| since + TimeDelta::days(i64::from(days)))
 }
 
-/// Verifies what is due, for as long as the server takes jobs.
-pub(crate) async fn keep_verifying(app: App) {
-    while !app.jobs.is_closed() {
-        tokio::time::sleep(app.config.verify_pause).await;
+/// Verifies what is due, for as long as the server lives and takes jobs.
+pub(crate) async fn keep_verifying(server: Weak<Parts>) {
+    while let Some(pause) =
+        server.upgrade().filter(|parts| !parts.jobs.is_closed()).map(|parts| parts.config.verify_pause)
+    {
+        tokio::time::sleep(pause).await;
+        let Some(app) = server.upgrade().map(App::from) else { return };
         while let Some(repository) = due(&app).await
             && verify(&app, repository).await
         {}

@@ -278,6 +278,20 @@ async fn remove(target: &Target, name: &str) -> Result<(), Failure> {
     }
 }
 
+/// Whether what was replaced may go; see [`super::targets`]. Which database has the live name, Odoo does not tell.
+pub(super) async fn may_drop(app: &App, plan: &RestorePlan, record: &Record) -> Result<(), Failure> {
+    let target = Target::open(app, plan).await?;
+    if target.standing(record).await?.live {
+        return Ok(());
+    }
+    let message = format!(
+        "Odoo has no database “{}” any more, so what the restore replaced is kept as “{}”: it may be the last one. \
+         Rename it, or remove it yourself when it is not needed.",
+        record.database, record.previous
+    );
+    Err(failure(FailureCode::Preflight, message))
+}
+
 /// Removes what was replaced; again without complaint when it is gone already.
 pub(super) async fn drop_previous(app: &App, plan: &RestorePlan, record: &Record) -> Result<(), Failure> {
     let target = Target::open(app, plan).await?;

@@ -22,6 +22,7 @@ mod undo;
 
 use backup_api::{BackupFormat, Failure, FailureCode, Phase, RestoreMode, Restored};
 use chrono::TimeDelta;
+use sqlx::PgConnection;
 
 use super::{Record, RestoreTask, Step, Task, task::failure};
 use filestore::{Folders, inode, unwritable};
@@ -31,7 +32,7 @@ use server::{Database, Login, Server, asked, close, database, login, unusable};
 use swap::{Swap, SwapError};
 
 pub(super) use preflight::preflight;
-pub(super) use recover::{drop_previous, recover};
+pub(super) use recover::{drop_previous, may_drop, recover};
 pub(super) use undo::undo;
 
 /// Restores: see [`super::targets::restore`].
@@ -184,21 +185,34 @@ async fn look_at(server: &Server, record: &Record, tables: u64, is_superuser: bo
     let (oid, found): (i64, i64) =
         sqlx::query_as(sql).fetch_one(&mut connection).await.map_err(|error| asked(&error))?;
     let is_it = u32::try_from(oid).ok() == record.marks.scratch_oid;
-    let reads = if is_superuser {
-        Ok(true)
-    } else {
-        sqlx::query_scalar("SELECT count(*) > 0 FROM ir_module_module WHERE name = 'base'")
-            .fetch_one(&mut connection)
-            .await
-    };
+    let reads = has_base(&mut connection, is_superuser).await;
     close(connection).await;
     let found = u64::try_from(found).unwrap_or_default();
-    if reads.map_err(|error| asked(&error))? && is_it && found >= tables {
+    if reads? && is_it && found >= tables {
         return Ok(());
     }
     let message =
         format!("Under the name {} not the restored database answers ({found} of {tables} tables).", record.database);
     Err(failure(FailureCode::Mismatch, message))
+}
+
+/// Whether a database can be connected to and holds what every Odoo database does.
+async fn answers(server: &Server, database: &str, is_superuser: bool) -> Result<bool, Failure> {
+    let mut connection = server.connect(database).await.map_err(unusable)?;
+    let reads = has_base(&mut connection, is_superuser).await;
+    close(connection).await;
+    reads
+}
+
+async fn has_base(connection: &mut PgConnection, is_superuser: bool) -> Result<bool, Failure> {
+    // A superuser asks the catalog only: a table of a dump may have been made to run code.
+    let there = "SELECT to_regclass('public.ir_module_module') IS NOT NULL";
+    let there: bool = sqlx::query_scalar(there).fetch_one(&mut *connection).await.map_err(|error| asked(&error))?;
+    if is_superuser || !there {
+        return Ok(there);
+    }
+    let base = "SELECT count(*) > 0 FROM ir_module_module WHERE name = 'base'";
+    sqlx::query_scalar(base).fetch_one(connection).await.map_err(|error| asked(&error))
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {

@@ -4,11 +4,11 @@
 use backup_api::{Failure, FailureCode, RestorePlan};
 
 use super::{
-    super::{Record, Recovered, Step, task::failure},
-    blocking,
+    super::{Record, Recovered, Step, journal::Marks, task::failure},
+    answers, blocking,
     filestore::{Folders, unwritable},
     look_at,
-    server::{Server, close, database, drop_database, login, quote, run, unusable},
+    server::{Server, close, database, drop_database, login, name_of, quote, run, unusable},
     swap::{Swap, SwapError},
 };
 use crate::server::App;
@@ -29,27 +29,13 @@ pub(in super::super) async fn recover(
     let server = Server::of(app, plan).map_err(unusable)?;
     let mut connection = server.maintenance().await.map_err(unusable)?;
     let marks = record.marks.clone();
-    let holder = database(&mut connection, record.database.as_str()).await?.map(|holder| holder.oid);
-    let is_restored = marks.scratch_oid.is_some() && holder == marks.scratch_oid;
+    let holder =
+        Holder::of(database(&mut connection, record.database.as_str()).await?.map(|holder| holder.oid), &marks);
     let login = login(&mut connection).await?;
     close(connection).await;
-    match record.step {
-        // A swap that was told as committed can still be lost with PostgreSQL's disk; what has the name counts.
-        Step::Preparing | Step::Swapping | Step::Swapped
-            if !is_restored && (record.step != Step::Swapped || holder == marks.live_oid) =>
-        {
-            take_back(app, plan, record).await?;
-            Ok(Recovered::TakenBack)
-        }
-        Step::Preparing | Step::Swapping | Step::Swapped => {
-            let (wanted, other) = (marks.scratch_folder, marks.live_folder);
-            if wanted.is_some() {
-                with_folders(plan, record, move |folders| {
-                    folders.arrange(wanted, other)?;
-                    folders.keep(other)
-                })
-                .await?;
-            }
+    match (record.step, holder) {
+        (Step::Preparing | Step::Swapping | Step::Swapped, Holder::Restored) => {
+            arrange_restored(plan, record).await?;
             let tables = record.restored.as_ref().map_or(0, |restored| restored.tables);
             match look_at(&server, record, tables, login.is_superuser).await {
                 Ok(()) => Ok(Recovered::Finished),
@@ -61,18 +47,16 @@ pub(in super::super) async fn recover(
                 Err(failure) => Err(failure),
             }
         }
-        Step::Undoing | Step::Undone if is_restored => {
-            let (wanted, other) = (marks.scratch_folder, marks.live_folder);
-            if wanted.is_some() {
-                with_folders(plan, record, move |folders| {
-                    folders.arrange(wanted, other)?;
-                    folders.keep(other)
-                })
-                .await?;
-            }
+        // A swap that was told as committed can still be lost with PostgreSQL's disk; what has the name counts.
+        (Step::Preparing | Step::Swapping, _) | (Step::Swapped, Holder::Replaced) => {
+            take_back(app, plan, record).await?;
             Ok(Recovered::TakenBack)
         }
-        Step::Undoing | Step::Undone => {
+        (Step::Undoing | Step::Undone, Holder::Restored) => {
+            arrange_restored(plan, record).await?;
+            Ok(Recovered::TakenBack)
+        }
+        (Step::Undoing | Step::Undone, Holder::Replaced) => {
             if marks.scratch_folder.is_some() {
                 let (wanted, other) = (marks.live_folder, marks.scratch_folder);
                 with_folders(plan, record, move |folders| folders.arrange(wanted, other)).await?;
@@ -80,8 +64,53 @@ pub(in super::super) async fn recover(
             finish_undo(app, plan, record).await?;
             Ok(Recovered::Finished)
         }
-        Step::Kept | Step::Dropping | Step::Closed => Ok(Recovered::Finished),
+        (Step::Swapped | Step::Undoing | Step::Undone, Holder::Other) => Err(strange(record)),
+        (Step::Kept | Step::Dropping | Step::Closed, _) => Ok(Recovered::Finished),
     }
+}
+
+/// Whose the live name is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    /// The restored database has it.
+    Restored,
+    /// The database from before has it; nobody, when there was none.
+    Replaced,
+    /// Somebody else gave it to another database, or took it away.
+    Other,
+}
+
+impl Holder {
+    fn of(oid: Option<u32>, marks: &Marks) -> Self {
+        match oid {
+            Some(_) if oid == marks.scratch_oid => Self::Restored,
+            _ if oid == marks.live_oid => Self::Replaced,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The failure for a live name that no step of a restore gives away. Nothing is removed: one of them may be the last.
+fn strange(record: &Record) -> Failure {
+    let message = format!(
+        "The name {} belongs to neither the restored nor the replaced database: somebody renamed, dropped or replaced \
+         one meanwhile. Nothing is removed; look for {} and {} on the PostgreSQL server and give the right one its name.",
+        record.database, record.scratch, record.previous
+    );
+    failure(FailureCode::Preflight, message)
+}
+
+/// Gives the restored database its filestore, and keeps the other.
+async fn arrange_restored(plan: &RestorePlan, record: &Record) -> Result<(), Failure> {
+    let (wanted, other) = (record.marks.scratch_folder, record.marks.live_folder);
+    if wanted.is_none() {
+        return Ok(());
+    }
+    with_folders(plan, record, move |folders| {
+        folders.arrange(wanted, other)?;
+        folders.keep(other)
+    })
+    .await
 }
 
 /// Takes the live name from a restored database that does not answer as it should.
@@ -112,7 +141,7 @@ async fn take_back(app: &App, plan: &RestorePlan, record: &Record) -> Result<(),
         folders.remove_scratch()
     })
     .await?;
-    remove_database(app, plan, &record.scratch, None).await?;
+    remove_database(app, plan, &record.scratch, record.marks.scratch_oid).await?;
     let Some(role) = &record.marks.role else { return Ok(()) };
     let server = Server::of(app, plan).map_err(unusable)?;
     let mut connection = server.maintenance().await.map_err(unusable)?;
@@ -121,19 +150,45 @@ async fn take_back(app: &App, plan: &RestorePlan, record: &Record) -> Result<(),
     dropped
 }
 
-/// Removes what was replaced: see [`super::super::targets::drop_previous`].
-pub(in super::super) async fn drop_previous(app: &App, plan: &RestorePlan, record: &Record) -> Result<(), Failure> {
+/// Whether what was replaced may go: see [`super::super::targets::may_drop`].
+pub(in super::super) async fn may_drop(app: &App, plan: &RestorePlan, record: &Record) -> Result<(), Failure> {
     let server = Server::of(app, plan).map_err(unusable)?;
     let mut connection = server.maintenance().await.map_err(unusable)?;
     let live = database(&mut connection, record.database.as_str()).await?;
+    let replaced = name_of(&mut connection, record.marks.live_oid).await?;
+    let login = login(&mut connection).await?;
     close(connection).await;
-    if live.is_none() {
+    let kept = |what: &str| {
         let message = format!(
-            "There is no database {} any more, so {}, which the restore replaced, is kept: it may be the last one.",
-            record.database, record.previous
+            "{what}, so what the restore replaced is kept as {}: it may be the last good one. Undo the restore, or \
+             remove {} yourself when it is not needed.",
+            record.previous, record.previous
         );
-        return Err(failure(FailureCode::Preflight, message));
+        failure(FailureCode::Preflight, message)
+    };
+    let Some(live) = live else { return Err(kept(&format!("There is no database {} any more", record.database))) };
+    // A later restore may have replaced the restored one, which that restore then keeps.
+    let restores = app.restores.all();
+    let mut made = restores.iter().filter(|other| other.database == record.database);
+    let is_made = made.any(|other| other.marks.scratch_oid == Some(live.oid));
+    // Somebody who gave the replaced one another name, perhaps the live one, decided that already.
+    if !is_made && replaced.as_deref() == Some(record.previous.as_str()) {
+        return Err(kept(&format!("The database {} is not one that a restore made", record.database)));
     }
+    if !answers(&server, record.database.as_str(), login.is_superuser).await? {
+        return Err(kept(&format!("The database {} does not answer as an Odoo database", record.database)));
+    }
+    let folders = record.marks.scratch_folder.and_then(|_| Folders::of(plan, record));
+    match folders {
+        Some(folders) if !folders.live.is_dir() => {
+            Err(kept(&format!("There is no filestore folder {} any more", folders.live.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes what was replaced: see [`super::super::targets::drop_previous`].
+pub(in super::super) async fn drop_previous(app: &App, plan: &RestorePlan, record: &Record) -> Result<(), Failure> {
     if record.marks.live_oid.is_some() {
         remove_database(app, plan, &record.previous, record.marks.live_oid).await?;
     }

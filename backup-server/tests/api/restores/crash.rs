@@ -26,14 +26,14 @@ const POINTS: [(&str, bool); 9] = [
 ];
 
 /// A backup server that stops at a point until the file is gone.
-fn paused(data: &Path, point: &str) -> (Process, PathBuf) {
+pub fn paused(data: &Path, point: &str) -> (Process, PathBuf) {
     let file = data.with_extension(point);
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_backup-server"));
     command.arg("--data").arg(data).arg("--pause-at").arg(format!("{point}={}", file.display()));
     (Process::from(command, data, Cluster::shared().bin()), file)
 }
 
-fn plain(data: &Path) -> Process {
+pub fn plain(data: &Path) -> Process {
     Process::start(data, Cluster::shared().bin())
 }
 

@@ -5,3 +5,4 @@ mod hostile;
 mod postgres;
 mod refusals;
 mod setting;
+mod windows;
