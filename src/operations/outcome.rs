@@ -92,16 +92,45 @@ pub async fn settle(panel: &Panel, id: OperationId, end: End) -> AppResult<()> {
     }
     write_action(panel, &mut tx, &stored, &made).await?;
     tx.commit().await?;
-    // Its page shall show what there is now.
-    if let Some(subscription) = stored.operation.subscription {
-        panel.asked.forget(subscription);
-    }
     let state = stored.operation.state.as_str();
     tracing::info!(operation.id = %id.0, "Operation {} ended: {state}", id.0);
-    // Read again: whether a restore can be undone follows from what is stored.
-    let ended = store::find(panel, id).await.map_or(stored.operation, |stored| stored.operation);
-    panel.live.publish(&ended);
+    publish(panel, stored.operation).await;
     Ok(())
+}
+
+/// Writes down that a restore or an undo that was called interrupted came to its end after all: its backup server
+/// finished it when it ran again. `restored` is what a restore did.
+pub async fn correct(panel: &Panel, mut stored: Stored, restored: Option<Restored>) -> AppResult<()> {
+    let id = stored.operation.id;
+    stored.operation.state = JobState::Succeeded;
+    stored.operation.failure = None;
+    let mut tx = panel.db.begin().await?;
+    if !store::correct(&mut tx, id).await? {
+        return Ok(());
+    }
+    let message = "The backup server brought this to its end when it ran again.".to_owned();
+    store::log(&mut tx, id, &[LogLine { at: panel.clock.now(), level: LogLevel::Info, message }]).await?;
+    let made = Made { backup: None, restored };
+    match stored.operation.kind {
+        OperationKind::Undo => ending::write_undo(panel, &mut tx, &stored).await?,
+        _ => ending::write_restore(&mut tx, &stored, None, made.restored.as_ref()).await?,
+    }
+    write_action(panel, &mut tx, &stored, &made).await?;
+    tx.commit().await?;
+    tracing::info!(operation.id = %id.0, "Operation {} was brought to its end after all", id.0);
+    publish(panel, stored.operation).await;
+    Ok(())
+}
+
+/// Tells everybody who watches that an operation ended.
+async fn publish(panel: &Panel, operation: Operation) {
+    // Its page shall show what there is now.
+    if let Some(subscription) = operation.subscription {
+        panel.asked.forget(subscription);
+    }
+    // Read again: whether a restore can be undone follows from what is stored.
+    let ended = store::find(panel, operation.id).await.map_or(operation, |stored| stored.operation);
+    panel.live.publish(&ended);
 }
 
 /// What came of an operation.

@@ -251,6 +251,43 @@ pub async fn finish(tx: &mut Tx, operation: &Operation) -> AppResult<bool> {
     Ok(touched == 1)
 }
 
+/// Writes down that an operation that was called interrupted succeeded; whether it was called so.
+pub async fn correct(tx: &mut Tx, id: OperationId) -> AppResult<bool> {
+    let touched = query!(
+        tx,
+        execute,
+        "UPDATE operations SET state = 'succeeded', failure_code = NULL, failure_message = NULL
+         WHERE id = $1 AND state = 'interrupted'",
+        id.0
+    )?;
+    Ok(touched == 1)
+}
+
+/// Restores and undos of whose end something is left to be asked for, the oldest first: interrupted ones, and restores
+/// whose undo window is over.
+pub async fn unsettled(panel: &Panel) -> AppResult<Vec<Stored>> {
+    let now = panel.clock.now();
+    let rows: Vec<Row> = query!(
+        panel.db,
+        fetch_all,
+        concat!(
+            columns!(),
+            "WHERE o.restore_id IS NOT NULL AND NOT o.settled
+                 AND (o.state = 'interrupted' OR (o.kind = 'restore' AND o.state = 'succeeded'
+                     AND r.undone_at IS NULL AND r.undo_until <= $1))
+             ORDER BY o.created_at LIMIT 100"
+        ),
+        millis(now)
+    )?;
+    rows.into_iter().map(|row| row.into_stored(now)).collect()
+}
+
+/// Writes down that nothing of an operation's end is left to be asked for.
+pub async fn settle(tx: &mut Tx, id: OperationId) -> AppResult<()> {
+    query!(tx, execute, "UPDATE operations SET settled = TRUE WHERE id = $1", id.0)?;
+    Ok(())
+}
+
 /// Adds lines to an operation's log.
 pub async fn log(tx: &mut Tx, id: OperationId, lines: &[LogLine]) -> AppResult<()> {
     for line in lines {

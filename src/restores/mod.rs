@@ -18,6 +18,8 @@ pub mod outcome;
 #[cfg(feature = "ssr")]
 pub mod preview;
 #[cfg(feature = "ssr")]
+pub mod settle;
+#[cfg(feature = "ssr")]
 pub mod start;
 mod steps;
 #[cfg(feature = "ssr")]
@@ -110,6 +112,8 @@ pub struct RestoreFacts {
     pub safety_line: Option<LineId>,
     /// What was done, verified; `None` until it succeeded.
     pub result: Option<Restored>,
+    /// Why the replaced database is kept although its time is over.
+    pub kept_because: Option<String>,
     /// Whether it can be undone.
     pub undo: Undo,
 }

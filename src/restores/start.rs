@@ -191,6 +191,7 @@ fn facts_of(wanted: &Wanted, restore: OperationId) -> RestoreFacts {
         undo_hours: if wanted.copy.is_some() { 0 } else { wanted.server.undo_hours },
         safety_line: None,
         result: None,
+        kept_because: None,
         undo: Undo::NotOffered { why: "It has not ended yet.".to_owned() },
     }
 }

@@ -80,6 +80,19 @@ pub async fn undone(tx: &mut Tx, id: OperationId, by: &str, at: DateTime<Utc>) -
     Ok(())
 }
 
+/// Writes down that a replaced database is kept longer, and why.
+pub async fn kept_longer(tx: &mut Tx, id: OperationId, until: DateTime<Utc>, why: Option<&str>) -> AppResult<()> {
+    query!(
+        tx,
+        execute,
+        "UPDATE restores SET undo_until = $2, kept_because = $3 WHERE operation_id = $1",
+        id.0,
+        millis(until),
+        why
+    )?;
+    Ok(())
+}
+
 /// Whether a line is being restored at the moment.
 pub async fn is_being_restored(tx: &mut Tx, line: LineId) -> AppResult<bool> {
     let (running,): (i64,) = query!(
@@ -97,7 +110,7 @@ macro_rules! restore_columns {
     () => {
         "r.operation_id AS restore_id, r.line_id, r.backup_id AS restored_backup_id, r.line_name, r.line_created_at,
          r.odoo_version, r.copy_name, r.neutralize, r.safety_backup, r.undo_hours, r.version_before, r.result,
-         r.undo_until, r.undone_at, r.undone_by, ro.state AS restore_state,
+         r.undo_until, r.undone_at, r.undone_by, r.kept_because, ro.state AS restore_state,
          (SELECT l.id FROM backup_lines l WHERE l.server_id = ro.server_id AND l.remote_id = ro.backup_id)
              AS safety_line_id,
          (SELECT u.id FROM operations u WHERE u.restore_id = r.operation_id AND u.kind = 'undo'
@@ -135,6 +148,7 @@ pub struct Columns {
     undo_until: Option<i64>,
     undone_at: Option<i64>,
     undone_by: Option<String>,
+    kept_because: Option<String>,
     restore_state: Option<String>,
     safety_line_id: Option<Uuid>,
     undo_id: Option<Uuid>,
@@ -170,6 +184,7 @@ impl Columns {
             undo_hours: self.undo_hours.and_then(|hours| u32::try_from(hours).ok()).unwrap_or_default(),
             safety_line: self.safety_line_id.map(LineId),
             result,
+            kept_because: self.kept_because,
             undo,
         };
         Ok(Some((facts, kept)))

@@ -195,6 +195,7 @@ fn undo_view(facts: &RestoreFacts, as_of: DateTime<Utc>, role: Role) -> AnyView 
 /// How long an undo is possible, and the way to it.
 pub fn offer_view(facts: &RestoreFacts, until: DateTime<Utc>, as_of: DateTime<Utc>, role: Role) -> AnyView {
     let href = format!("/operations/{}?wizard=undo", facts.restore.0);
+    let because = facts.kept_because.clone().map(|why| view! { <p class="muted">{why}</p> });
     let way = (role >= Role::Operator).then(|| view! { <a class="btn" href=href data-noscroll>"Undo restore"</a> });
     view! {
         <div class="card padded row apart offer">
@@ -205,6 +206,7 @@ pub fn offer_view(facts: &RestoreFacts, until: DateTime<Utc>, as_of: DateTime<Ut
                     <Moment at=until as_of />
                     {time_left(until)}
                 </p>
+                {because}
             </div>
             {way}
         </div>
@@ -252,6 +254,7 @@ pub(super) mod tests {
             undo_hours: 24,
             safety_line: None,
             result: None,
+            kept_because: None,
             undo: Undo::NotOffered { why: "It has not ended yet.".to_owned() },
         }
     }

@@ -8,7 +8,7 @@ use tokio::{net::TcpListener, signal::unix::SignalKind, task::JoinHandle};
 use url::Url;
 
 use super::{Clock, Config, Panel, Randomness, StartError, config::reachable, router};
-use crate::{backup_servers, operations, users};
+use crate::{backup_servers, operations, restores, users};
 
 /// How long requests and background work may take to end.
 const SOFT_END: Duration = Duration::from_secs(10);
@@ -38,6 +38,7 @@ impl Running {
         let answering = tokio::spawn(answer(listener, router::build(&panel, options, routes), panel.clone()));
         backup_servers::reach::start(&panel);
         operations::follow::resume(&panel).await?;
+        restores::settle::start(&panel);
         Ok(Self { panel, listen, answering, embedded })
     }
 

@@ -15,7 +15,7 @@ use axum::{
 };
 use backup_api::{
     ApiError, BackupId, ErrorCode, Job, JobId, JobKind, JobState, LogLine, Phase, Preflight, Progress, RepositoryId,
-    RestorePlan, StartRestore, StartUndo,
+    RestorePlan, RestoreStanding, RestoreState, Restored, StartRestore, StartUndo,
 };
 use chrono::DateTime;
 use futures::Stream;
@@ -38,6 +38,7 @@ struct Said {
     restores: Vec<(BackupId, StartRestore)>,
     undos: Vec<(JobId, StartUndo)>,
     refusal: Option<ApiError>,
+    standings: HashMap<JobId, RestoreState>,
 }
 
 impl Default for Restorer {
@@ -51,6 +52,7 @@ impl Restorer {
         let router = Router::new()
             .route("/v1/repositories/{repository}/backups/{backup}/preflight", post(preflight))
             .route("/v1/repositories/{repository}/backups/{backup}/restores", post(restore))
+            .route("/v1/restores/{restore}", get(restore_state))
             .route("/v1/restores/{restore}/undo", post(undo))
             .route("/v1/jobs/{job}", get(job))
             .route("/v1/jobs/{job}/events", get(events))
@@ -68,6 +70,11 @@ impl Restorer {
     /// Refuses every restore from now on.
     pub fn refuses(&self, code: ErrorCode, words: &str) {
         self.state.lock().unwrap().refusal = Some(ApiError { code, message: words.to_owned() });
+    }
+
+    /// What it says from now on of a restore's end.
+    pub fn stands(&self, restore: JobId, restored: Option<Restored>, standing: RestoreStanding) {
+        self.state.lock().unwrap().standings.insert(restore, RestoreState { restore, restored, standing });
     }
 
     /// What the last preflight was asked.
@@ -157,6 +164,12 @@ async fn undo(
 ) -> (StatusCode, Json<Job>) {
     it.state.lock().unwrap().undos.push((restore, start.clone()));
     it.begin(start.job, JobKind::Undo, RepositoryId(uuid::Uuid::nil()))
+}
+
+async fn restore_state(State(it): State<Restorer>, Path(id): Path<JobId>) -> Answer<RestoreState> {
+    let unknown = ApiError { code: ErrorCode::NotFound, message: "No such restore.".to_owned() };
+    let known = it.state.lock().unwrap().standings.get(&id).cloned();
+    known.map(Json).ok_or((StatusCode::NOT_FOUND, Json(unknown)))
 }
 
 async fn job(State(it): State<Restorer>, Path(id): Path<JobId>) -> Answer<Job> {
