@@ -7,14 +7,16 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     archives::Limits,
     sources::{PgTools, Timeouts},
+    uploads,
 };
 
 const VERIFY_PAUSE: Duration = Duration::from_mins(10);
+const SWEEP_PAUSE: Duration = Duration::from_mins(1);
 
 /// How a backup server is set up. `Config::new(folder)` gives the defaults.
 #[derive(Clone, Debug, clap::Args)]
@@ -34,6 +36,18 @@ pub struct Config {
     /// Link-local or otherwise refused address ranges that sources may be in all the same, such as 169.254.7.0/24.
     #[arg(long = "allow-range", env = "BACKUP_ALLOW_RANGES", value_delimiter = ',')]
     pub allowed_ranges: Vec<String>,
+    /// A file that is uploaded has less than so many megabytes.
+    #[arg(long, env = "BACKUP_UPLOAD_LIMIT_MB", default_value_t = 1000)]
+    pub upload_limit_mb: u64,
+    /// An upload of which nothing more arrives is removed after so many hours.
+    #[arg(long, env = "BACKUP_UPLOAD_HOURS", default_value_t = 24)]
+    pub upload_hours: u32,
+    /// How many uploads there may be at once.
+    #[arg(long, env = "BACKUP_UPLOADS", default_value_t = 50)]
+    pub uploads: usize,
+    /// How often is looked whether an upload is past its time.
+    #[arg(skip = SWEEP_PAUSE)]
+    pub sweep_pause: Duration,
     /// Disk space in megabytes that a job must leave free.
     #[arg(long, env = "BACKUP_KEEP_FREE_MB", default_value_t = 200)]
     pub keep_free_mb: u64,
@@ -66,6 +80,10 @@ impl Config {
             first_byte_seconds: 3600,
             stall_seconds: 600,
             allowed_ranges: Vec::new(),
+            upload_limit_mb: 1000,
+            upload_hours: 24,
+            uploads: 50,
+            sweep_pause: SWEEP_PAUSE,
             keep_free_mb: 200,
             grace_seconds: 10,
             verify_days: 7,
@@ -88,6 +106,21 @@ impl Config {
     /// Bounds on an arriving zip: far above what Odoo makes, far below what would hurt.
     pub const fn limits(&self) -> Limits {
         Limits { entries: 20_000_000, bytes: 8_000_000_000_000, ratio: 300 }
+    }
+
+    /// A file that is uploaded has fewer bytes than this.
+    pub const fn upload_limit_bytes(&self) -> u64 {
+        self.upload_limit_mb.saturating_mul(1_000_000)
+    }
+
+    /// What is allowed of uploads.
+    pub(crate) fn upload_settings(&self) -> uploads::Settings {
+        uploads::Settings {
+            limit: self.upload_limit_bytes(),
+            kept_for: TimeDelta::hours(self.upload_hours.into()),
+            at_once: self.uploads,
+            keep_free: self.keep_free_bytes(),
+        }
     }
 
     /// Bytes that a job must leave free on the disk.
@@ -146,6 +179,11 @@ impl Layout {
         self.root.join("staging")
     }
 
+    /// Files that arrive in chunks; they outlive a restart.
+    pub fn uploads(&self) -> PathBuf {
+        self.root.join("uploads")
+    }
+
     /// Journals and logs of jobs.
     pub fn jobs(&self) -> PathBuf {
         self.root.join("jobs")
@@ -176,8 +214,8 @@ impl Layout {
         self.root.join("links.json")
     }
 
-    pub(crate) fn folders(&self) -> [PathBuf; 5] {
-        [self.root.clone(), self.staging(), self.jobs(), self.restores(), self.verifications()]
+    pub(crate) fn folders(&self) -> [PathBuf; 6] {
+        [self.root.clone(), self.staging(), self.uploads(), self.jobs(), self.restores(), self.verifications()]
     }
 }
 

@@ -4,6 +4,7 @@ pub mod archives;
 mod config;
 mod disk;
 mod durable;
+mod imports;
 mod jobs;
 mod keys;
 mod links;
@@ -13,6 +14,7 @@ pub mod restores;
 mod router;
 mod server;
 pub mod sources;
+mod uploads;
 mod verifications;
 
 pub use config::{Clock, Config, Layout};

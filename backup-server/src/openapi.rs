@@ -6,7 +6,7 @@ use utoipa::{
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
 };
 
-use crate::{jobs, links, restores, router::routes, verifications};
+use crate::{imports, jobs, links, restores, router::routes, uploads, verifications};
 
 /// The API's description.
 #[derive(OpenApi)]
@@ -41,6 +41,13 @@ use crate::{jobs, links, restores, router::routes, verifications};
         restores::routes::start_restore,
         restores::routes::start_undo,
         restores::routes::get_restore,
+        uploads::routes::abilities,
+        uploads::routes::create_upload,
+        uploads::routes::get_upload,
+        uploads::routes::ask_upload,
+        uploads::routes::append_chunk,
+        uploads::routes::delete_upload,
+        imports::routes::start_import,
     ),
     security(("token" = [])),
     modifiers(&Token),

@@ -18,7 +18,7 @@ use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
 pub(crate) use extract::{ApiJson, ApiPath};
 pub(crate) use refusals::{Answer, Refusal};
 
-use crate::{jobs, links, openapi, restores, server::App, verifications};
+use crate::{imports, jobs, links, openapi, restores, server::App, uploads, verifications};
 
 /// The largest body of a request; all of them are small JSON documents.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -47,6 +47,8 @@ impl Route {
             Method::POST => MethodFilter::POST,
             Method::DELETE => MethodFilter::DELETE,
             Method::HEAD => MethodFilter::HEAD,
+            Method::PATCH => MethodFilter::PATCH,
+            Method::OPTIONS => MethodFilter::OPTIONS,
             _ => MethodFilter::GET,
         };
         Self { access, method, path, handler: on(filter, handler) }
@@ -102,6 +104,13 @@ pub(crate) fn table() -> Vec<Route> {
             "/v1/repositories/{repository}/verification",
             verifications::routes::start_verification,
         ),
+        Route::new(Token, Method::OPTIONS, "/v1/repositories/{repository}/uploads", uploads::routes::abilities),
+        Route::new(Token, post.clone(), "/v1/repositories/{repository}/uploads", uploads::routes::create_upload),
+        Route::new(Token, get.clone(), "/v1/uploads/{upload}", uploads::routes::get_upload),
+        Route::new(Token, Method::HEAD, "/v1/uploads/{upload}", uploads::routes::ask_upload),
+        Route::new(Token, Method::PATCH, "/v1/uploads/{upload}", uploads::routes::append_chunk),
+        Route::new(Token, delete.clone(), "/v1/uploads/{upload}", uploads::routes::delete_upload),
+        Route::new(Token, post.clone(), "/v1/repositories/{repository}/imports", imports::routes::start_import),
         Route::new(Token, delete, "/v1/links/{link}", links::routes::revoke_link),
         Route::new(Token, get.clone(), "/v1/jobs/{job}", jobs::routes::get_job),
         Route::new(Token, get.clone(), "/v1/jobs/{job}/log", jobs::routes::get_job_log),

@@ -16,6 +16,7 @@ use crate::{
     restores::{self, Restores},
     router::{self, Refusal},
     sources::{AddressPolicy, InvalidRange, PgTools, SourceSettings, Sources, Staging},
+    uploads::{self, Uploads},
     verifications::{self, Verifications},
 };
 
@@ -59,6 +60,7 @@ pub(crate) struct Parts {
     pub links: Links,
     pub restores: Restores,
     pub verifications: Verifications,
+    pub uploads: Uploads,
 }
 
 /// Why a backup server could not start.
@@ -101,6 +103,8 @@ impl BackupServer {
         let jobs = JobRunner::new(journal, records, config.jobs, config.clock.clone());
         let started_at = config.clock.now();
         let verifications = Verifications::new(layout.verifications());
+        let uploads =
+            Uploads::load(layout.uploads(), config.upload_settings(), config.clock.clone()).map_err(failed)?;
         let parts = Parts {
             config,
             layout,
@@ -114,6 +118,7 @@ impl BackupServer {
             links,
             restores,
             verifications,
+            uploads,
         };
         let app = App(Arc::new(parts));
         let recovered = restores::recover::at_start(&app).await;
@@ -121,6 +126,7 @@ impl BackupServer {
         app.jobs.trim().await;
         tokio::spawn(restores::recover::watch(Arc::downgrade(&app.0)));
         tokio::spawn(verifications::keep_verifying(Arc::downgrade(&app.0)));
+        tokio::spawn(uploads::keep_sweeping(Arc::downgrade(&app.0), app.config.sweep_pause));
         tracing::info!("Backup server ready after {:.1} s", began.elapsed().as_secs_f64());
         Ok(Self { app, token_is_new })
     }
@@ -147,6 +153,7 @@ impl BackupServer {
     /// Takes no new jobs; running ones may end within the configured grace, then are stopped and marked interrupted.
     pub async fn shutdown(&self) {
         self.app.jobs.shut_down(self.app.config.grace()).await;
+        self.app.uploads.settle().await;
     }
 
     /// Serves on `listener` until SIGINT or SIGTERM, then shuts down; downloads that run get the same grace as jobs.

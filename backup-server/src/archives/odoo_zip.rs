@@ -84,6 +84,16 @@ impl OdooZip {
         Ok(found)
     }
 
+    /// Its `dump.sql`, to be read.
+    pub fn open_dump(&self) -> io::Result<Box<dyn Read + Send>> {
+        self.files.get(PLAIN_DUMP).ok_or(io::ErrorKind::NotFound)?.open(&self.path)
+    }
+
+    /// Bytes of its `dump.sql`.
+    pub fn dump_bytes(&self) -> u64 {
+        self.files.get(PLAIN_DUMP).map_or(0, |place| place.size)
+    }
+
     /// Its files, to be ingested; the zip must stay where it is until then.
     pub fn into_content(self) -> Content {
         let path = self.path;

@@ -1,17 +1,13 @@
 //! The backup job: test the source, look at the disk, open the source, store it.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
 use backup_api::{
     Backup, Failure, FailureCode, Phase, Problem, RepositoryId, Severity, Source, SourceReport, StartBackup,
 };
 
-use super::{JobContext, space, words};
-use crate::{
-    repositories::{NewBackup, ReportProgress},
-    server::App,
-    sources::OpenedSource,
-};
+use super::{JobContext, Wanted, reporter, space, store, words};
+use crate::{server::App, sources::OpenedSource};
 
 /// A backup to be made.
 pub(crate) struct BackupJob {
@@ -28,9 +24,7 @@ impl BackupJob {
         let report = self.check_source(&context).await?;
         self.check_space(&context, &report).await?;
         let opened = self.open(&context).await?;
-        let backup = self.store(&context, opened).await?;
-        tell_result(&context, &backup, began);
-        Ok(backup)
+        self.store(&context, opened, began).await
     }
 
     async fn check_source(&self, context: &JobContext) -> Result<SourceReport, Failure> {
@@ -77,40 +71,17 @@ impl BackupJob {
         Ok(opened)
     }
 
-    async fn store(&self, context: &JobContext, opened: OpenedSource) -> Result<Backup, Failure> {
-        let OpenedSource { content, finish, facts, guard } = opened;
-        let backup = NewBackup {
+    async fn store(&self, context: &JobContext, opened: OpenedSource, began: Instant) -> Result<Backup, Failure> {
+        let wanted = Wanted {
             id: self.start.backup,
-            created_at: self.app.config.clock.now(),
             database: self.start.source.database().clone(),
             format: self.start.format,
-            attachments: facts.attachments,
-            odoo_version: facts.odoo_version,
-            postgres_version: facts.postgres_version,
             comment: self.start.comment.clone(),
         };
-        context.info(format!("Storing {} file(s) as {}.", content.files.len(), backup.file_name()));
-        let (report, cancel) = (reporter(context), context.cancel.clone());
-        let stored = self.app.repositories.ingest(self.repository, backup, content, finish, report, cancel).await;
-        // Programs are ended and staged files removed before anyone hears of the outcome; that may block.
-        let dropped = tokio::task::spawn_blocking(move || drop(guard)).await;
-        dropped.map_err(|error| Failure { code: FailureCode::Internal, message: error.to_string() })?;
-        Ok(stored?)
+        store(&self.app, self.repository, context, wanted, opened, began).await
     }
-}
-
-fn reporter(context: &JobContext) -> ReportProgress {
-    let context = context.clone();
-    Arc::new(move |phase, progress| context.progress(phase, progress))
 }
 
 fn cancelled() -> Failure {
     Failure { code: FailureCode::Cancelled, message: "Cancelled on request; nothing was kept.".to_owned() }
-}
-
-fn tell_result(context: &JobContext, backup: &Backup, began: Instant) {
-    if let Some(attachments) = backup.attachments.as_ref().filter(|found| found.missing_count() > 0) {
-        context.warn(words::missing(attachments));
-    }
-    context.info(words::result(backup, began.elapsed()));
 }

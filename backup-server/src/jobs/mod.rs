@@ -6,6 +6,7 @@ mod journal;
 pub(crate) mod routes;
 mod runner;
 mod space;
+mod storing;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -15,4 +16,6 @@ pub(crate) use backup::BackupJob;
 pub(crate) use context::JobContext;
 pub(crate) use journal::Journal;
 pub(crate) use runner::{Done, JobRunner, NewJob, SubmitError};
+pub(crate) use space::check as check_space;
+pub(crate) use storing::{Wanted, reporter, store};
 pub(crate) use words::size;

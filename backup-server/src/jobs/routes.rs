@@ -11,7 +11,7 @@ use axum::{
         sse::{Event, KeepAlive},
     },
 };
-use backup_api::{ApiError, Job, JobId, JobKind, LogLine, RepositoryId, StartBackup};
+use backup_api::{ApiError, BackupId, Job, JobId, JobKind, LogLine, RepositoryId, StartBackup};
 use futures::Stream;
 use hmac::Mac;
 use tokio::{sync::watch, time::Instant};
@@ -46,9 +46,8 @@ pub(crate) async fn start_backup(
         backup: Some(start.backup),
         fingerprint: fingerprint(&app.key, &(repository, &start))?,
     };
-    let is_new = app.jobs.get(start.job).is_none();
-    if is_new && app.repositories.list(repository).await?.iter().any(|backup| backup.id == start.backup) {
-        return Err(Refusal::conflict("There is a backup with this identity already; use a new one."));
+    if app.jobs.get(start.job).is_none() {
+        refuse_known(&app, repository, start.backup).await?;
     }
     let work = BackupJob { app: app.clone(), repository, start };
     let job = app
@@ -61,6 +60,14 @@ pub(crate) async fn start_backup(
         )
         .await?;
     Ok((StatusCode::ACCEPTED, Json(job)))
+}
+
+/// Refuses to make a backup under an identity that another has.
+pub(crate) async fn refuse_known(app: &App, repository: RepositoryId, backup: BackupId) -> Answer<()> {
+    if app.repositories.list(repository).await?.iter().any(|known| known.id == backup) {
+        return Err(Refusal::conflict("There is a backup with this identity already; use a new one."));
+    }
+    Ok(())
 }
 
 /// Tells whether two requests ask for the same. Keyed, because passwords are part of it and it is kept on disk.

@@ -171,8 +171,8 @@ impl JobRunner {
     }
 
     /// After a start: brings jobs that were not over when the process ended to their end. `recovered` are those whose own
-    /// journal told how they end. A backup job whose backup is there had done its work (a backup appears as a whole or
-    /// not at all); all others were interrupted.
+    /// journal told how they end. A job whose backup is there, if that is all that it makes, had done its work (a backup
+    /// appears as a whole or not at all); all others were interrupted.
     pub async fn settle(&self, repositories: &Repositories, mut recovered: HashMap<JobId, Result<Done, Failure>>) {
         let open: Vec<Record> = {
             let table = self.table();
@@ -189,7 +189,7 @@ impl JobRunner {
                     self.note_backup(id, made).await;
                     outcome
                 }
-                (None, JobKind::Backup, Some(backup)) => Ok(Done::Backup(Box::new(backup))),
+                (None, JobKind::Backup | JobKind::Import, Some(backup)) => Ok(Done::Backup(Box::new(backup))),
                 (None, _, made) => {
                     self.note_backup(id, made).await;
                     Err(interrupted())
@@ -210,7 +210,12 @@ impl JobRunner {
         let is_waiting = {
             let mut table = self.table();
             let place = table.queue.iter().position(|queued| *queued == id);
-            table.entries.get(&id)?.cancel.cancel();
+            let entry = table.entries.get_mut(&id)?;
+            entry.cancel.cancel();
+            if place.is_some() {
+                // What it would have worked with is free again.
+                entry.work = None;
+            }
             place.and_then(|place| table.queue.remove(place)).is_some()
         };
         if is_waiting {

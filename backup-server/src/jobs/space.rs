@@ -33,7 +33,7 @@ pub(super) fn needed(
 }
 
 /// Compares the need with the free space of the disk; the sentence says what was found.
-pub(super) fn check(folder: &Path, needed: Option<u64>, keep_free: u64) -> Result<String, Failure> {
+pub(crate) fn check(folder: &Path, needed: Option<u64>, keep_free: u64) -> Result<String, Failure> {
     let space = disk::space(folder).map_err(|error| Failure {
         code: FailureCode::Storage,
         message: format!("The disk of the data folder cannot be asked for its free space: {error}."),

@@ -52,6 +52,7 @@ pub use content::{
     attachment_sha1,
 };
 pub use errors::StorageError;
+pub(crate) use errors::is_disk_full;
 pub use reader::{BackupReader, ByteStream};
 
 /// The repositories below one data folder: `repositories/<uuid>` and their keys in `keys/<uuid>`. Cheap to clone.

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use backup_api::{
-    ApiError, Backup, BackupId, ErrorCode, RecoveryKit, RepositoryId, ServerInfo, Source, SourceReport, Space, Upload,
+    ApiError, Backup, BackupId, ErrorCode, RecoveryKit, RepositoryId, ServerInfo, Source, SourceReport, Space,
 };
 use serde_json::json;
 
@@ -55,7 +55,7 @@ pub(crate) async fn server(State(app): State<App>) -> Answer<Json<ServerInfo>> {
         pg_dump_versions,
         running_jobs: running as u64,
         queued_jobs: queued as u64,
-        upload_limit_bytes: Upload::LIMIT_BYTES,
+        upload_limit_bytes: app.config.upload_limit_bytes(),
         url_limit_bytes: None,
         peak_memory_bytes: disk::peak_memory(),
     }))

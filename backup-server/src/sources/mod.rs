@@ -98,7 +98,7 @@ pub struct SourceFacts {
 }
 
 /// What must live as long as a source is read.
-pub struct SourceGuard(Vec<Box<dyn Send + Sync>>);
+pub struct SourceGuard(pub(crate) Vec<Box<dyn Send + Sync>>);
 
 impl fmt::Debug for SourceGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

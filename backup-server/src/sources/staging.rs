@@ -10,6 +10,8 @@ use std::{
 use backup_api::{Failure, FailureCode};
 use uuid::Uuid;
 
+use crate::repositories::is_disk_full;
+
 /// A folder of the server's own, and how much of its disk stays free.
 #[derive(Clone, Debug)]
 pub struct Staging {
@@ -62,8 +64,8 @@ impl Staging {
         Err(Failure {
             code: FailureCode::NoSpace,
             message: format!(
-                "The disk of the backup server's staging folder has {} MB free, of which {} MB are kept free. The file \
-                 from Odoo does not fit. Free space there or move the data folder to a larger disk; nothing was kept.",
+                "The disk of the backup server's staging folder has {} MB free, of which {} MB are kept free. The \
+                 arriving file does not fit. Free space there or move the data folder to a larger disk; nothing was kept.",
                 megabytes(free),
                 megabytes(self.keep_free),
             ),
@@ -72,8 +74,7 @@ impl Staging {
 
     /// A failure for an error of the folder's disk.
     pub(super) fn failure(&self, error: &io::Error) -> Failure {
-        let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-        let code = if full { FailureCode::NoSpace } else { FailureCode::Storage };
+        let code = if is_disk_full(error) { FailureCode::NoSpace } else { FailureCode::Storage };
         let message = format!(
             "The backup server's staging folder {} cannot be written: {error}. Check the disk and the folder's owner.",
             self.folder.display()

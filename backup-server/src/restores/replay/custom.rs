@@ -102,7 +102,9 @@ impl Running {
             return Err(Failure { code: FailureCode::PgDump, message });
         }
         let message = format!("The backup's dump is cut off or damaged: {said} ({status}). Take another backup.");
-        Err(Failure { code: FailureCode::Incomplete, message })
+        // A program that was killed says nothing of the dump.
+        let code = if status.code().is_some() { FailureCode::Incomplete } else { FailureCode::PgDump };
+        Err(Failure { code, message })
     }
 }
 

@@ -13,7 +13,7 @@ const COMPLETE: &[u8] = b"-- PostgreSQL database dump complete";
 
 /// What was seen so far.
 #[derive(Debug, Default)]
-pub(super) struct Scan {
+pub(crate) struct Scan {
     /// The version of the PostgreSQL server that was dumped.
     pub postgres_version: Option<String>,
     /// Version of module `base`, such as `18.0.1.3`.
@@ -22,11 +22,29 @@ pub(super) struct Scan {
     pub wanted: Wanted,
     /// Whether the table of attachments was seen.
     pub has_attachments: bool,
+    /// The first row that has not as many values as its table has columns.
+    pub odd_row: Option<OddRow>,
     complete: bool,
     place: Place,
     line: Vec<u8>,
     column: usize,
     values: [Vec<u8>; 2],
+    table: String,
+    columns: usize,
+    row: u64,
+}
+
+/// A row that PostgreSQL will not take.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct OddRow {
+    /// Its table.
+    pub table: String,
+    /// Its number among the table's rows, from 1.
+    pub row: u64,
+    /// Values that it has.
+    pub values: usize,
+    /// Values that it must have.
+    pub columns: usize,
 }
 
 /// Where in the dump it stands.
@@ -67,7 +85,10 @@ impl Scan {
         let room = LINE.saturating_sub(self.line.len()).min(content.len());
         let wanted = match &self.place {
             Place::Sql => None,
-            Place::Rows(Table::Other) => return self.line.extend_from_slice(&content[..room.min(3)]),
+            Place::Rows(Table::Other) => {
+                self.column += memchr::memchr_iter(b'\t', content).count();
+                return self.line.extend_from_slice(&content[..room.min(3)]);
+            }
             Place::Rows(Table::Attachments(column)) => Some([*column, usize::MAX]),
             Place::Rows(Table::Modules(name, version)) => Some([*name, *version]),
         };
@@ -86,7 +107,14 @@ impl Scan {
     fn end_line(&mut self) {
         let line = std::mem::take(&mut self.line);
         let values = std::mem::take(&mut self.values);
-        self.column = 0;
+        let found = std::mem::take(&mut self.column) + 1;
+        if matches!(self.place, Place::Rows(_)) && line != b"\\." {
+            self.row += 1;
+            if found != self.columns && self.odd_row.is_none() {
+                let (table, columns) = (self.table.clone(), self.columns);
+                self.odd_row = Some(OddRow { table, row: self.row, values: found, columns });
+            }
+        }
         match &self.place {
             Place::Sql => self.end_sql_line(&line),
             Place::Rows(_) if line == b"\\." => self.place = Place::Sql,
@@ -111,15 +139,23 @@ impl Scan {
         } else if !(line.is_empty() || line == b"--" || line.starts_with(b"\\unrestrict")) {
             self.complete = false;
         }
-        if let Some(table) = copied_table(line) {
+        if let Some(Copied { name, columns, table }) = copied_table(line) {
             self.has_attachments |= matches!(table, Table::Attachments(_));
             self.place = Place::Rows(table);
+            (self.table, self.columns, self.row) = (name, columns, 0);
         }
     }
 }
 
+/// A table whose rows follow.
+struct Copied {
+    name: String,
+    columns: usize,
+    table: Table,
+}
+
 /// Reads `COPY public.ir_attachment (id, name, …) FROM stdin;`.
-fn copied_table(line: &[u8]) -> Option<Table> {
+fn copied_table(line: &[u8]) -> Option<Copied> {
     let line = std::str::from_utf8(line).ok()?;
     let (table, columns) = line.strip_prefix("COPY ")?.strip_suffix(") FROM stdin;")?.split_once(" (")?;
     let column = |wanted: &str| columns.split(", ").position(|column| column.trim_matches('"') == wanted);
@@ -130,7 +166,13 @@ fn copied_table(line: &[u8]) -> Option<Table> {
         }
         _ => None,
     };
-    Some(known.unwrap_or(Table::Other))
+    Some(Copied { name: table.to_owned(), columns: count(columns), table: known.unwrap_or(Table::Other) })
+}
+
+/// Names in a list; a comma may be in a quoted one.
+fn count(columns: &str) -> usize {
+    let outside = columns.split('"').step_by(2);
+    1 + outside.map(|part| part.matches(',').count()).sum::<usize>()
 }
 
 #[cfg(test)]

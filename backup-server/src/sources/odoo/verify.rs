@@ -1,11 +1,10 @@
 //! Looks at every byte of what arrived before any of it is stored.
 
-use std::{fs::File, io::Read, path::Path, process::Stdio};
+use std::{path::Path, process::Stdio};
 
 use backup_api::{Attachments, Failure, FailureCode, Phase, Progress};
 use tokio::{io::AsyncReadExt, process::Command};
 use tokio_util::sync::CancellationToken;
-use zip::ZipArchive;
 
 use super::{
     super::{PgTools, SourceFacts, SourceSettings, pg_tools::PgTool, words},
@@ -20,7 +19,7 @@ use crate::{
 const PIECE: usize = 256 * 1024;
 
 /// A checked zip.
-pub(super) struct Zip {
+pub(crate) struct Zip {
     pub content: Content,
     pub facts: SourceFacts,
 }
@@ -37,7 +36,7 @@ pub(super) async fn zip(
     let work = tokio::task::spawn_blocking(move || {
         let report = |done| progress(Phase::Verifying, done);
         let zip = OdooZip::check(&path, limits, &report, &cancel)?;
-        let scan = scan_zip(&path, &cancel)?;
+        let scan = scan_dump(&zip, &cancel)?;
         if !scan.is_complete() {
             return Err(ArchiveError::TruncatedDump.into());
         }
@@ -46,11 +45,8 @@ pub(super) async fn zip(
     work.await.map_err(|error| words::broken(&error))?
 }
 
-fn scan_zip(path: &Path, cancel: &CancellationToken) -> Result<Scan, Failure> {
-    let file = File::open(path).map_err(|error| Failure::from(ArchiveError::Read(error)))?;
-    let unreadable = |error: zip::result::ZipError| Failure::from(ArchiveError::NotAZip(error.to_string()));
-    let mut archive = ZipArchive::new(file).map_err(unreadable)?;
-    let mut dump = archive.by_name(PLAIN_DUMP).map_err(|_| Failure::from(ArchiveError::NoDump))?;
+fn scan_dump(zip: &OdooZip, cancel: &CancellationToken) -> Result<Scan, Failure> {
+    let mut dump = zip.open_dump().map_err(ArchiveError::Read)?;
     let mut scan = Scan::default();
     let mut piece = vec![0; PIECE];
     loop {
@@ -68,7 +64,8 @@ fn scan_zip(path: &Path, cancel: &CancellationToken) -> Result<Scan, Failure> {
     }
 }
 
-fn describe(zip: OdooZip, scan: Scan) -> Zip {
+/// What is known of a checked zip, with what was seen in its `dump.sql`.
+pub(crate) fn describe(zip: OdooZip, scan: Scan) -> Zip {
     let manifest = zip.manifest.clone().unwrap_or_default();
     let (in_zip, ignored) = (zip.attachments.clone(), zip.ignored.clone());
     let content = zip.into_content();
@@ -79,8 +76,8 @@ fn describe(zip: OdooZip, scan: Scan) -> Zip {
     };
     if in_zip.missing_count() > 0 {
         facts.warnings.push(format!(
-            "{} files in Odoo's zip have other content than their name says and were left out. Look at the disk of the \
-             Odoo server.",
+            "{} files in the zip have other content than their name says and were left out. Look at the disk of the Odoo \
+             server.",
             in_zip.missing_count()
         ));
     }
@@ -98,8 +95,8 @@ fn describe(zip: OdooZip, scan: Scan) -> Zip {
     let (missing_count, missing) = scan.wanted.distinct().missing_from(&files);
     if missing_count > 0 {
         facts.warnings.push(format!(
-            "{missing_count} files that attachments refer to are not in Odoo's zip. They are missing in its filestore, or \
-             were added while it worked: Odoo copies the filestore before it dumps the database."
+            "{missing_count} files that attachments refer to are not in the zip. They were missing in the filestore, or \
+             were added while Odoo made it: Odoo copies the filestore before it dumps the database."
         ));
     }
     // Files that no row refers to are kept as Odoo sent them; so what is expected is what came and what did not.
@@ -138,8 +135,7 @@ pub(super) async fn dump(
         let message = "The dump is cut off or empty, though pg_restore reads it. Look at Odoo's log.";
         return Err(words::failure(FailureCode::Incomplete, message));
     }
-    let odoo_version = scan.base_version.as_deref().and_then(odoo_version);
-    Ok(SourceFacts { odoo_version, postgres_version: scan.postgres_version, ..SourceFacts::default() })
+    Ok(facts_of_dump(scan))
 }
 
 async fn run_pg_restore(tool: &PgTool, path: &Path) -> Result<Scan, Failure> {
@@ -192,6 +188,12 @@ async fn run_pg_restore(tool: &PgTool, path: &Path) -> Result<Scan, Failure> {
          (limit_time_real, a proxy). Look at Odoo's log."
     );
     Err(words::failure(FailureCode::Incomplete, message))
+}
+
+/// What is known of a dump without a filestore.
+pub(crate) fn facts_of_dump(scan: Scan) -> SourceFacts {
+    let odoo_version = scan.base_version.as_deref().and_then(odoo_version);
+    SourceFacts { odoo_version, postgres_version: scan.postgres_version, ..SourceFacts::default() }
 }
 
 /// `18.0` of `18.0.1.3`.

@@ -1,0 +1,155 @@
+//! Looks at every byte of a file from elsewhere, before anything of it is kept.
+//!
+//! The same checks as for what arrives from Odoo. In addition all of its SQL is read as a restore would read it, because
+//! nothing is known of where it comes from: what a restore would refuse is refused here already.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use backup_api::{BackupFormat, Failure, FailureCode, Phase, Progress};
+use bytes::Bytes;
+use futures::TryStreamExt;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::words;
+use crate::{
+    archives::{ArchiveError, OdooZip},
+    jobs::JobContext,
+    repositories::{CUSTOM_DUMP, Content, ContentFile},
+    restores::replay::{self, DumpStream},
+    server::App,
+    sources::{
+        SourceFacts,
+        odoo::{Scan, Zip, describe, facts_of_dump, reader},
+    },
+    uploads::expect_format,
+};
+
+/// How much of a dump is read at once.
+const PIECE: usize = 256 * 1024;
+/// Pieces that wait to be looked at.
+const QUEUE: usize = 4;
+/// Bytes that tell what a file is.
+const HEAD: u64 = 512;
+
+/// A file that is there as a whole.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    pub path: PathBuf,
+    pub bytes: u64,
+    pub format: BackupFormat,
+}
+
+/// A file that passed.
+pub(super) struct Checked {
+    pub content: Content,
+    pub facts: SourceFacts,
+}
+
+/// Checks all of it. `Incomplete` and `Sql` are the file's own fault.
+pub(super) async fn check(app: &App, context: &JobContext, file: &Candidate) -> Result<Checked, Failure> {
+    context.enter(Phase::CheckingFile);
+    let head = head_of(&file.path).map_err(|error| words::unreadable(&error))?;
+    expect_format(file.format, &head).map_err(words::wrong_content)?;
+    match file.format {
+        BackupFormat::Zip => zip(app, context, &file.path).await,
+        BackupFormat::Dump => dump(app, context, file).await,
+    }
+}
+
+fn head_of(path: &Path) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    File::open(path)?.take(HEAD).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+async fn zip(app: &App, context: &JobContext, path: &Path) -> Result<Checked, Failure> {
+    let (path, limits, working) = (path.to_owned(), app.config.limits(), context.clone());
+    let work = tokio::task::spawn_blocking(move || {
+        let report = |progress| working.progress(Phase::CheckingFile, progress);
+        OdooZip::check(&path, limits, &report, &working.cancel)
+    });
+    let zip = work.await.map_err(|error| broken(&error))?.map_err(words::of_zip)?;
+    context.info("Every file in the zip is whole. Reading the database's SQL.");
+    let dump = zip.open_dump().map_err(|error| words::of_zip(ArchiveError::Read(error)))?;
+    let scan = judge(context, stream_of(dump), Some(zip.dump_bytes())).await?;
+    let Zip { content, facts } = describe(zip, scan);
+    Ok(Checked { content, facts })
+}
+
+async fn dump(app: &App, context: &JobContext, file: &Candidate) -> Result<Checked, Failure> {
+    let tool = reader(&app.tools)?;
+    let opened = File::open(&file.path).map_err(|error| words::unreadable(&error))?;
+    let (bytes, showing) = (file.bytes, context.clone());
+    let mut done = 0;
+    let file_bytes = stream_of(Box::new(opened)).inspect_ok(move |piece| {
+        done += piece.len() as u64;
+        showing.progress(Phase::CheckingFile, Progress { done_bytes: done, total_bytes: Some(bytes) });
+    });
+    let plain = replay::plain_of_custom(tool, Box::pin(file_bytes), &context.cancel);
+    let scan = judge(context, plain, None).await?;
+    let path = file.path.clone();
+    let dump = ContentFile {
+        path: CUSTOM_DUMP.to_owned(),
+        size: Some(file.bytes),
+        sha1: None,
+        open: Box::new(move || Ok(Box::new(File::open(path)?) as Box<dyn Read + Send>)),
+        may_be_missing: false,
+    };
+    Ok(Checked { content: Content { files: vec![dump] }, facts: facts_of_dump(scan) })
+}
+
+/// Reads all SQL as a restore would, and notes what a backup should know.
+async fn judge(context: &JobContext, dump: DumpStream, bytes: Option<u64>) -> Result<Scan, Failure> {
+    let scan = Arc::new(Mutex::new(Scan::default()));
+    let seeing = Arc::clone(&scan);
+    let seen = dump.inspect_ok(move |piece| seeing.lock().unwrap_or_else(PoisonError::into_inner).read(piece));
+    let showing = context.clone();
+    let on_bytes = move |done_bytes| {
+        if bytes.is_some() {
+            showing.progress(Phase::CheckingFile, Progress { done_bytes, total_bytes: bytes });
+        }
+    };
+    let read = replay::read(Box::pin(seen), on_bytes, &context.cancel).await;
+    let scan = std::mem::take(&mut *scan.lock().unwrap_or_else(PoisonError::into_inner));
+    let contents = read?;
+    if let Some(odd) = &scan.odd_row {
+        return Err(words::odd_row(odd));
+    }
+    context.info(format!("The database has {} tables with {} rows.", contents.tables.len(), contents.rows()));
+    Ok(scan)
+}
+
+/// The bytes of what blocks, read on a thread where it may.
+fn stream_of(mut reader: Box<dyn Read + Send>) -> DumpStream {
+    let (to, from) = mpsc::channel(QUEUE);
+    drop(tokio::task::spawn_blocking(move || {
+        loop {
+            let mut piece = vec![0; PIECE];
+            let read = match reader.read(&mut piece) {
+                Ok(0) => return,
+                Ok(read) => Ok(read),
+                Err(error) => Err(error),
+            };
+            let piece = read.map(|read| {
+                piece.truncate(read);
+                Bytes::from(piece)
+            });
+            let failed = piece.is_err();
+            if to.blocking_send(piece).is_err() || failed {
+                return;
+            }
+        }
+    }));
+    Box::pin(ReceiverStream::new(from))
+}
+
+fn broken(error: &tokio::task::JoinError) -> Failure {
+    let message = format!("The backup server has a fault: {error}. Its log says more.");
+    Failure { code: FailureCode::Internal, message }
+}

@@ -1,0 +1,6 @@
+//! Backups made of files from elsewhere: uploaded here, or fetched from a URL. The whole file is checked first.
+
+mod check;
+mod job;
+pub(crate) mod routes;
+mod words;
