@@ -16,6 +16,7 @@ pub mod restores;
 #[cfg(feature = "ssr")]
 pub mod server;
 pub mod subscriptions;
+pub mod uploads;
 pub mod users;
 
 /// Called by the page once the WebAssembly module is loaded: makes the server-rendered page interactive.

@@ -33,9 +33,12 @@ pub fn address(path: &str, pairs: &[(&str, &str)]) -> String {
 }
 
 /// What names the parts of a page that are open for a moment: dialogs, a row in change, the failure of a plain form.
-const PASSING: [&str; 11] = [
+const PASSING: [&str; 13] = [
     "wizard",
     "line",
+    // What the import wizard shows.
+    "source",
+    "operation",
     "edit",
     "__path",
     "__err",

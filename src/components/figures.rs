@@ -89,6 +89,24 @@ pub fn seconds_left(done: u64, total: Option<u64>, bytes_per_second: Option<u64>
     Some(total?.checked_sub(done)?.div_ceil(rate))
 }
 
+/// What has moved: `412.0 of 1,190.0 MB`; nothing while that is nothing of something unknown.
+pub fn moved(done: u64, total: Option<u64>) -> Option<String> {
+    match total {
+        Some(total) => Some(format!("{} of {} MB", megabytes(done), megabytes(total))),
+        None => (done > 0).then(|| format!("{} MB", megabytes(done))),
+    }
+}
+
+/// How fast it moves: `96.0 MB/s`.
+pub fn speed(bytes_per_second: Option<u64>) -> Option<String> {
+    bytes_per_second.filter(|rate| *rate > 0).map(|rate| format!("{} MB/s", megabytes(rate)))
+}
+
+/// How long it still takes: `about 9 s left`.
+pub fn left(done: u64, total: Option<u64>, bytes_per_second: Option<u64>) -> Option<String> {
+    seconds_left(done, total, bytes_per_second).map(|seconds| format!("about {} left", duration(seconds)))
+}
+
 /// A share in percent, for bars; 0 of nothing is 0.
 pub fn percent(part: u64, whole: u64) -> u64 {
     if whole == 0 {

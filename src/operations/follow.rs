@@ -5,6 +5,7 @@ use std::time::Duration;
 use backup_api::{ClientError, ErrorCode, Failure, FailureCode, Job, JobState, LogLevel, LogLine};
 use chrono::TimeDelta;
 use futures::StreamExt;
+use tokio::time::Instant;
 
 use super::{
     OperationId,
@@ -50,7 +51,8 @@ pub fn begin(panel: &Panel, id: OperationId, resumed: bool) {
 
 async fn follow(panel: &Panel, id: OperationId, resumed: bool) {
     let wake = panel.live.waker(id);
-    let mut follower = Follower { panel, maybe_sent: resumed, said: None, rate: Rate::default() };
+    let mut follower =
+        Follower { panel, maybe_sent: resumed, said: None, rate: Rate::default(), since: Instant::now() };
     let mut pause = FIRST_PAUSE;
     loop {
         let end = match follower.attempt(id).await {
@@ -81,6 +83,7 @@ struct Follower<'a> {
     /// The trouble that was last written to the log.
     said: Option<String>,
     rate: Rate,
+    since: Instant,
 }
 
 /// Why an attempt did not end with the server's verdict.
@@ -210,7 +213,7 @@ impl Follower<'_> {
         operation.phase = job.phase;
         operation.progress = job.progress;
         operation.started_at = job.started_at;
-        operation.bytes_per_second = self.rate.after(job.phase, job.progress.done_bytes, tokio::time::Instant::now());
+        operation.bytes_per_second = self.rate.after(job.phase, job.progress.done_bytes, self.since.elapsed());
         if began {
             store::start(self.panel, operation).await?;
         }

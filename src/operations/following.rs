@@ -97,6 +97,7 @@ pub(crate) mod tests {
             finished_at: None,
             failure: None,
             restore: None,
+            import: None,
         }
     }
 

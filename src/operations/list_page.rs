@@ -118,6 +118,7 @@ fn row_view(operation: Operation, as_of: DateTime<Utc>, named: bool) -> AnyView 
         let about = summary::line_text(operation.kind, facts);
         view! { <span class="sub ink">{about}</span> }
     });
+    let file = operation.import.as_ref().map(|import| view! { <span class="sub file">{import.in_words()}</span> });
     let duration = duration_text(&operation, as_of);
     let subscription = named.then(|| {
         let name = operation.subscription_name.clone();
@@ -136,6 +137,7 @@ fn row_view(operation: Operation, as_of: DateTime<Utc>, named: bool) -> AnyView 
             <td role="cell" class="lead">
                 <a class="row-link" href=format!("/operations/{}", operation.id.0)>{operation.kind.label()}</a>
                 {about}
+                {file}
                 <span class="sub">{under}</span>
             </td>
             <td role="cell" class="aside">

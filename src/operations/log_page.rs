@@ -17,6 +17,7 @@ use crate::{
     components::{Head, Moment, Notice, Tone, addresses::value, fetched, moment::Style},
     error::{AppError, AppResult},
     restores::{steps_view, summary, undo_dialog},
+    uploads::{ImportFacts, restore_address},
     users::Role,
 };
 
@@ -122,12 +123,14 @@ fn facts_view(operation: &Operation, as_of: DateTime<Utc>) -> impl IntoView + us
             <dd>{operation.phase.label()}</dd>
         }
     });
+    let import = operation.import.as_ref().map(|import| import_rows(import, restore_address(operation)));
     let restore = operation.restore.as_ref().map(|facts| summary::facts_rows(operation.kind, facts, as_of));
     view! {
         <dl class="facts">
             <dt>"Subscription"</dt>
             <dd>{subscription}</dd>
             {restore}
+            {import}
             <dt>"Backup server"</dt>
             <dd>{operation.server.clone()}</dd>
             <dt>"Asked by"</dt>
@@ -143,6 +146,24 @@ fn facts_view(operation: &Operation, as_of: DateTime<Utc>) -> impl IntoView + us
             {last_phase}
         </dl>
     }
+}
+
+/// Which file an import is about, and the way to its restore.
+fn import_rows(import: &ImportFacts, restore: Option<String>) -> AnyView {
+    let restore = restore.map(|address| {
+        view! {
+            " · "
+            <a href=address>"Restore it"</a>
+        }
+    });
+    view! {
+        <dt>"File"</dt>
+        <dd>
+            <span class="file">{import.in_words()}</span>
+            {restore}
+        </dd>
+    }
+    .into_any()
 }
 
 fn log_view(log: Vec<LogLine>, as_of: DateTime<Utc>) -> AnyView {

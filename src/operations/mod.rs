@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{restores::RestoreFacts, subscriptions::SubscriptionId};
+use crate::{restores::RestoreFacts, subscriptions::SubscriptionId, uploads::ImportFacts};
 
 #[cfg(feature = "ssr")]
 pub mod actions;
@@ -31,8 +31,7 @@ pub mod outcome;
 pub mod progress;
 #[cfg(feature = "ssr")]
 pub mod queue;
-#[cfg(feature = "ssr")]
-mod rate;
+pub mod rate;
 #[cfg(feature = "ssr")]
 pub mod store;
 #[cfg(feature = "hydrate")]
@@ -77,6 +76,8 @@ pub struct Operation {
     pub failure: Option<Failure>,
     /// What into what, of a restore; of what undoes one, the facts of that restore.
     pub restore: Option<RestoreFacts>,
+    /// What an import brings in.
+    pub import: Option<ImportFacts>,
 }
 
 /// Kinds of work.
@@ -91,6 +92,8 @@ pub enum OperationKind {
     Undo,
     /// Read all of a repository and compare its checksums.
     Verify,
+    /// Make a backup of a file that was uploaded or is at a URL.
+    Import,
 }
 
 impl OperationKind {
@@ -101,6 +104,7 @@ impl OperationKind {
             Self::Restore => "restore",
             Self::Undo => "undo",
             Self::Verify => "verify",
+            Self::Import => "import",
         }
     }
 
@@ -111,7 +115,13 @@ impl OperationKind {
             Self::Restore => "Restore",
             Self::Undo => "Undo",
             Self::Verify => "Verification",
+            Self::Import => "Import",
         }
+    }
+
+    /// Whether a backup line comes of it, good or failed.
+    pub const fn makes_line(self) -> bool {
+        matches!(self, Self::Backup | Self::Import)
     }
 
     /// Whether it puts another database in the place of one, so that it must not begin by surprise.
@@ -121,7 +131,9 @@ impl OperationKind {
 
     /// The reverse of [`Self::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Backup, Self::Restore, Self::Undo, Self::Verify].into_iter().find(|kind| kind.as_str() == text)
+        [Self::Backup, Self::Restore, Self::Undo, Self::Verify, Self::Import]
+            .into_iter()
+            .find(|kind| kind.as_str() == text)
     }
 }
 

@@ -1,8 +1,8 @@
 //! What the backup server is asked to do for an operation. Asking twice does it once: the job has the operation's id.
 
 use backup_api::{
-    BackupId, Client, ClientError, DatabaseName, Job, JobId, RepositoryId, StartBackup, StartRestore, StartUndo,
-    StartVerification,
+    BackupId, Client, ClientError, DatabaseName, Job, JobId, RepositoryId, StartBackup, StartImport, StartRestore,
+    StartUndo, StartVerification,
 };
 
 use super::{OperationKind, store::Stored};
@@ -11,6 +11,7 @@ use crate::{
     restores::start::plan,
     server::Panel,
     subscriptions,
+    uploads::imports,
 };
 
 /// A job to be started.
@@ -24,6 +25,8 @@ pub enum Order {
     Undo(JobId, StartUndo),
     /// Read all of a repository and compare its checksums.
     Verify(RepositoryId, StartVerification),
+    /// Make a backup of a file from elsewhere.
+    Import(RepositoryId, StartImport),
 }
 
 impl Order {
@@ -33,11 +36,15 @@ impl Order {
         if stored.operation.kind == OperationKind::Verify {
             return Ok(Self::Verify(stored.repository, StartVerification { job }));
         }
+        let parse =
+            |name: &str| DatabaseName::parse(name).map_err(|error| AppError::field("database", error.to_string()));
+        if stored.operation.kind == OperationKind::Import {
+            let (repository, start) = imports::order(panel, stored, parse(&stored.database)?).await?;
+            return Ok(Self::Import(repository, start));
+        }
         let id = stored.operation.subscription;
         let id = id.ok_or_else(|| AppError::not_found(subscriptions::store::THIS))?;
         let row = subscriptions::store::find(panel, id).await?;
-        let parse =
-            |name: &str| DatabaseName::parse(name).map_err(|error| AppError::field("database", error.to_string()));
         let target = row.connection.source(panel, row.id, parse(&stored.database)?)?;
         let restore = stored.operation.restore.as_ref().zip(stored.restore.as_ref());
         match (stored.operation.kind, restore) {
@@ -69,6 +76,7 @@ impl Order {
             Self::Restore(repository, backup, start) => client.start_restore(*repository, *backup, start).await,
             Self::Undo(restore, start) => client.start_undo(*restore, start).await,
             Self::Verify(repository, start) => client.start_verification(*repository, start).await,
+            Self::Import(repository, start) => client.start_import(*repository, start).await,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     error::AppResult,
     restores::outcome as ending,
     server::{Panel, db::Tx},
-    subscriptions,
+    subscriptions, uploads,
 };
 
 /// How an operation ended.
@@ -41,6 +41,10 @@ impl End {
         let then = match (operation.kind, &operation.restore) {
             (kind, Some(facts)) if kind.replaces() => ending::lost(kind, facts),
             (OperationKind::Verify, _) => "Start the verification again.".to_owned(),
+            (OperationKind::Import, _) => {
+                "Nothing was kept of it; choose the file again: what was uploaded is used if it is still there."
+                    .to_owned()
+            }
             _ => "Nothing was kept of it; start the backup again.".to_owned(),
         };
         let failure = Failure { code: FailureCode::Interrupted, message: format!("{why} {then}") };
@@ -88,6 +92,9 @@ pub async fn settle(panel: &Panel, id: OperationId, end: End) -> AppResult<()> {
             ending::write_restore(&mut tx, &stored, made.backup.as_ref(), made.restored.as_ref()).await?;
         }
         OperationKind::Undo => ending::write_undo(panel, &mut tx, &stored).await?,
+        OperationKind::Import => {
+            uploads::store::ended(&mut tx, id, upload_is_gone(&stored.operation)).await?;
+        }
         OperationKind::Backup | OperationKind::Verify => {}
     }
     write_action(panel, &mut tx, &stored, &made).await?;
@@ -176,7 +183,7 @@ fn apply(stored: &mut Stored, end: End) -> (Made, Vec<LogLine>) {
         });
     }
     let failed = stored.operation.state != JobState::Succeeded;
-    if failed && stored.operation.kind == OperationKind::Backup {
+    if failed && stored.operation.kind.makes_line() {
         made.backup = None;
     }
     (made, log)
@@ -185,7 +192,7 @@ fn apply(stored: &mut Stored, end: End) -> (Made, Vec<LogLine>) {
 /// Success that names nothing of what was asked for is none.
 fn unproven(stored: &Stored, made: &Made) -> Option<&'static str> {
     match stored.operation.kind {
-        OperationKind::Backup if made.backup.is_none() => Some(
+        kind if kind.makes_line() && made.backup.is_none() => Some(
             "The backup server said that it was done, but named no such backup. Look at its log, and make sure that \
              panel and server are of the same version.",
         ),
@@ -210,11 +217,10 @@ fn last_line(operation: &Operation, log: &[LogLine], now: chrono::DateTime<chron
 
 async fn write_line(panel: &Panel, tx: &mut Tx, stored: &Stored, backup: Option<&Backup>) -> AppResult<()> {
     let (Some(subscription), Some(server)) = (stored.operation.subscription, stored.server) else { return Ok(()) };
-    let is_backup = stored.operation.kind == OperationKind::Backup;
     let mut line = match backup {
         Some(backup) => NewLine::good(subscription, server, backup, stored.trigger),
         // Nothing was kept and nothing went wrong with a backup.
-        None if !is_backup || stored.operation.state == JobState::Cancelled => return Ok(()),
+        None if !stored.operation.kind.makes_line() || stored.operation.state == JobState::Cancelled => return Ok(()),
         None => NewLine::failed(subscription, server, stored),
     };
     line.comment.clone_from(&stored.comment);
@@ -234,8 +240,12 @@ async fn write_action(panel: &Panel, tx: &mut Tx, stored: &Stored, made: &Made) 
             ending::told(stored, made.backup.as_ref(), made.restored.as_ref())
         }
         (OperationKind::Backup, _, Some(backup)) => format!("Created the backup {}", backup.file_name),
+        (OperationKind::Import, _, Some(backup)) => {
+            format!("Imported {} as the backup {}", imported(operation), backup.file_name)
+        }
         (_, JobState::Cancelled, _) => format!("Cancelled {}", stored.in_words()),
         (OperationKind::Backup, ..) => format!("The backup of {} did not succeed: {reason}", stored.database),
+        (OperationKind::Import, ..) => format!("The import of {} did not succeed: {reason}", imported(operation)),
         (OperationKind::Verify, JobState::Succeeded, _) => format!("Verified the backups of {}", stored.database),
         (OperationKind::Verify, ..) => {
             format!("The verification of the backups of {} did not succeed: {reason}", stored.database)
@@ -249,4 +259,15 @@ async fn write_action(panel: &Panel, tx: &mut Tx, stored: &Stored, made: &Made) 
         entry = entry.about(subscription, &operation.subscription_name);
     }
     actions::write(panel, tx, entry).await
+}
+
+/// The file of an import, in words.
+fn imported(operation: &Operation) -> String {
+    operation.import.as_ref().map(uploads::ImportFacts::in_words).unwrap_or_default()
+}
+
+/// Whether the server removed the upload: it was imported, or its content was refused. Else it can be imported again.
+fn upload_is_gone(operation: &Operation) -> bool {
+    let refused = operation.failure.as_ref().is_some_and(|failure| failure.code == FailureCode::Incomplete);
+    operation.state == JobState::Succeeded || refused
 }

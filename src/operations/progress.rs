@@ -123,6 +123,7 @@ pub const fn doing(kind: OperationKind) -> &'static str {
         OperationKind::Restore => "Restoring",
         OperationKind::Undo => "Undoing a restore",
         OperationKind::Verify => "Verifying",
+        OperationKind::Import => "Importing",
     }
 }
 
@@ -153,20 +154,12 @@ pub fn phase_text(operation: &Operation) -> String {
 pub fn figures_text(operation: &Operation, now: Option<DateTime<Utc>>) -> String {
     let mut parts = Vec::new();
     let (done, total) = (operation.progress.done_bytes, operation.progress.total_bytes);
-    match total {
-        Some(total) => parts.push(format!("{} of {} MB", figures::megabytes(done), figures::megabytes(total))),
-        None if done > 0 => parts.push(format!("{} MB", figures::megabytes(done))),
-        None => {}
-    }
-    if let Some(rate) = operation.bytes_per_second.filter(|rate| *rate > 0) {
-        parts.push(format!("{} MB/s", figures::megabytes(rate)));
-    }
+    parts.extend(figures::moved(done, total));
+    parts.extend(figures::speed(operation.bytes_per_second));
     if let (Some(started), Some(now)) = (operation.started_at, now) {
         parts.push(format!("running for {}", figures::duration(figures::seconds_between(started, now))));
     }
-    if let Some(left) = figures::seconds_left(done, total, operation.bytes_per_second) {
-        parts.push(format!("about {} left", figures::duration(left)));
-    }
+    parts.extend(figures::left(done, total, operation.bytes_per_second));
     parts.join(" · ")
 }
 
@@ -180,7 +173,7 @@ pub fn end_toast(operation: &Operation) -> Toast {
     };
     let text = operation.failure.as_ref().map(|failure| failure.message.clone()).unwrap_or_default();
     let text = match (operation.state, operation.kind) {
-        (JobState::Cancelled, OperationKind::Backup) => "Nothing was kept.".to_owned(),
+        (JobState::Cancelled, kind) if kind.makes_line() => "Nothing was kept.".to_owned(),
         _ => text,
     };
     let title = format!("{} {end}", title(operation));

@@ -31,6 +31,7 @@ pub fn operation(panel: &Panel, user: &User, kind: OperationKind, subscription: 
         finished_at: None,
         failure: None,
         restore: None,
+        import: None,
     }
 }
 
@@ -50,7 +51,7 @@ pub async fn in_the_way(panel: &Panel, id: SubscriptionId) -> AppResult<Option<S
 
 fn under_way(other: &Stored) -> String {
     let operation = &other.operation;
-    let a = if operation.kind == OperationKind::Undo { "An" } else { "A" };
+    let a = if matches!(operation.kind, OperationKind::Undo | OperationKind::Import) { "An" } else { "A" };
     format!(
         "{a} {} of “{}” is under way already: {} asked for it on {} UTC. Wait until it has ended, or cancel it under \
          Operations.",

@@ -19,6 +19,10 @@ use crate::{
         db::{Tx, millis, moment, number, query, stored},
     },
     subscriptions::SubscriptionId,
+    uploads::{
+        ImportFacts,
+        store::{Columns as ImportColumns, import_columns, import_joins},
+    },
 };
 
 /// An operation with what it takes to carry it on.
@@ -59,6 +63,10 @@ impl Stored {
             OperationKind::Restore => format!("the restore of {restore}"),
             OperationKind::Undo => format!("undoing the restore of {restore}"),
             OperationKind::Verify => format!("the verification of the backups of {}", self.database),
+            OperationKind::Import => {
+                let file = self.operation.import.as_ref().map(ImportFacts::in_words).unwrap_or_default();
+                format!("the import of {file}")
+            }
         }
     }
 }
@@ -92,6 +100,8 @@ struct Row {
     failure_message: Option<String>,
     #[sqlx(flatten)]
     restore: Columns,
+    #[sqlx(flatten)]
+    import: ImportColumns,
 }
 
 macro_rules! columns {
@@ -102,8 +112,10 @@ macro_rules! columns {
                 o.accepted, o.cancel_asked, o.state, o.phase, o.done_bytes, o.total_bytes, o.created_at, o.started_at,
                 o.finished_at, o.failure_code, o.failure_message, ",
             restore_columns!(),
+            import_columns!(),
             "FROM operations o ",
-            restore_joins!()
+            restore_joins!(),
+            import_joins!()
         )
     };
 }
@@ -348,6 +360,7 @@ impl Row {
             finished_at: self.finished_at.map(moment),
             failure,
             restore: facts,
+            import: self.import.into_facts(),
         };
         Ok(Stored {
             operation,

@@ -8,7 +8,7 @@ use axum::{
     http::{StatusCode, header},
     middleware,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{any, get, post},
 };
 use leptos::{config::LeptosOptions, prelude::provide_context};
 use leptos_axum::{LeptosRoutes, generate_route_list};
@@ -18,6 +18,7 @@ use super::{Panel, assets, db::query, headers, origin, session};
 use crate::{
     app::{App, shell},
     backups, operations,
+    uploads::tus,
 };
 
 /// What handlers draw from.
@@ -53,6 +54,8 @@ pub fn build(panel: &Panel, options: LeptosOptions, embedded: Option<Router>) ->
         .leptos_routes_with_context(&state, generate_route_list(App), context, move || shell(options.clone()))
         .route("/events/operations", get(operations::events::stream))
         .route("/lines/{line}/download", get(backups::download::redirect))
+        .route("/uploads", post(tus::create).options(tus::options))
+        .route("/uploads/{id}", any(tus::one))
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(ready))
         .fallback(assets::serve)

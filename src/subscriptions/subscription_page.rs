@@ -23,6 +23,7 @@ use crate::{
         actions_page::SubscriptionActions, following::Live, list_page::SubscriptionOperations, progress::Works,
     },
     restores::undo_dialog::UndoOffer,
+    uploads::wizard::ImportDialog,
     users::Role,
 };
 
@@ -94,6 +95,7 @@ fn page_of(id: SubscriptionId) -> AnyView {
     let subscription = Resource::new(move || (live.beat.get(), tab.get()), move |_| load(id));
     let dialogs = move || match wizard.get().as_str() {
         "create-backup" => Some(view! { <CreateDialog id subscription /> }.into_any()),
+        "import" => Some(view! { <ImportDialog id /> }.into_any()),
         "recovery-kit" => Some(view! { <RecoveryKitDialog id /> }.into_any()),
         "delete-subscription" => Some(view! { <DeleteDialog id subscription /> }.into_any()),
         _ => None,
@@ -153,12 +155,15 @@ fn head_view(subscription: &Subscription, role: Role) -> AnyView {
     let id = subscription.id;
     let create = (role >= Role::Operator && subscription.server.is_some()).then(|| {
         let query = use_query_map();
-        let href = move || {
+        let href = move |wizard: &str| {
             let path = format!("/subscriptions/{}", id.0);
-            query.with(|query| opened(&path, query, &[("wizard", "create-backup".to_owned())]))
+            query.with(|query| opened(&path, query, &[("wizard", wizard.to_owned())]))
         };
         view! {
-            <a class="btn primary" href=href data-noscroll>
+            <a class="btn" href=move || href("import") data-noscroll>
+                "Restore local database"
+            </a>
+            <a class="btn primary" href=move || href("create-backup") data-noscroll>
                 "Create backup"
             </a>
         }

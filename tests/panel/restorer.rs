@@ -49,7 +49,11 @@ impl Default for Restorer {
 
 impl Restorer {
     pub async fn remote(&self) -> Remote {
-        let router = Router::new()
+        Remote::of(self.router(), "a-token").await
+    }
+
+    pub fn router(&self) -> Router {
+        Router::new()
             .route("/v1/repositories/{repository}/backups/{backup}/preflight", post(preflight))
             .route("/v1/repositories/{repository}/backups/{backup}/restores", post(restore))
             .route("/v1/restores/{restore}", get(restore_state))
@@ -59,8 +63,7 @@ impl Restorer {
             .route("/v1/jobs/{job}/log", get(log))
             .route("/v1/jobs/{job}/cancel", post(cancel))
             .with_state(self.clone())
-            .merge(self.held.router());
-        Remote::of(router, "a-token").await
+            .merge(self.held.router())
     }
 
     pub fn finds(&self, preflight: Preflight) {
@@ -109,7 +112,7 @@ impl Restorer {
         self.jobs.send_modify(HashMap::clear);
     }
 
-    fn begin(&self, id: JobId, kind: JobKind, repository: RepositoryId) -> (StatusCode, Json<Job>) {
+    pub fn begin(&self, id: JobId, kind: JobKind, repository: RepositoryId) -> (StatusCode, Json<Job>) {
         let job = Job {
             id,
             kind,

@@ -1,8 +1,6 @@
 //! Restores as the panel asks for them, tells of them and keeps them; the backup server is a double.
 
-use backup_api::{
-    Backup, BackupId, DatabaseName, ErrorCode, JobId, JobState, RestoreMode, Restored,
-};
+use backup_api::{Backup, BackupId, DatabaseName, ErrorCode, JobId, JobState, RestoreMode, Restored};
 use chrono::TimeDelta;
 use holdfast::{
     backups::{

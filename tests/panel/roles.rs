@@ -7,6 +7,7 @@ use holdfast::{
     operations::api as operations,
     restores::api as restores,
     subscriptions::api as subscriptions,
+    uploads::api as uploads,
     users::{Role, api as users},
 };
 use leptos::server_fn::{ServerFn, axum::server_fn_paths};
@@ -73,6 +74,9 @@ fn doors() -> Vec<Door> {
         (restores::Preflight::PATH, &[("line", ID)], Some(Operator)),
         (restores::Restore::PATH, &[("line", ID)], Some(Operator)),
         (restores::UndoRestore::PATH, &[("operation", ID)], Some(Operator)),
+        (uploads::GetImportSetting::PATH, &[("subscription", ID)], Some(Operator)),
+        (uploads::ImportUpload::PATH, &[("subscription", ID), ("upload", ID)], Some(Operator)),
+        (uploads::ImportUrl::PATH, &[("subscription", ID)], Some(Operator)),
         (operations::CancelOperation::PATH, &[("id", ID)], Some(Operator)),
         (subscriptions::SaveSubscription::PATH, SUBSCRIPTION, Some(Administrator)),
         (subscriptions::DeleteSubscription::PATH, &[("id", ID)], Some(Administrator)),
@@ -107,6 +111,9 @@ async fn check(browser: &Browser, role: Option<Role>, doors: &[Door]) {
         Some(Role::Viewer) => StatusCode::FORBIDDEN,
         Some(_) => StatusCode::NOT_FOUND,
     };
+    let upload = browser.request(reqwest::Method::HEAD, &format!("/uploads/{ID}"));
+    let upload = upload.header("Tus-Resumable", "1.0.0").send().await.unwrap().status();
+    assert_eq!(upload, expected, "upload as {role:?}");
     assert_eq!(download, expected, "download as {role:?}");
     let events = browser.get("/events/operations").await.status();
     assert_eq!(events, if role.is_some() { StatusCode::OK } else { StatusCode::UNAUTHORIZED }, "events as {role:?}");

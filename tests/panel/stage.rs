@@ -133,6 +133,20 @@ impl Stage {
         pool.close().await;
         done
     }
+
+    /// Asks the panel's database for one number from outside.
+    pub async fn number(&self, sql: &'static str) -> i64 {
+        let (number,): (i64,) = if let Some(url) = &self.config.database_url {
+            let pool = sqlx::PgPool::connect(url.reveal()).await.unwrap();
+            sqlx::query_as(sql).fetch_one(&pool).await.unwrap()
+        } else {
+            let file = self.config.data.join("holdfast.sqlite");
+            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
+            let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+            sqlx::query_as(sql).fetch_one(&pool).await.unwrap()
+        };
+        number
+    }
 }
 
 /// A name that no other test of this process has.
