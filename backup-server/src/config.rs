@@ -11,12 +11,17 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
     archives::Limits,
-    sources::{PgTools, Timeouts},
+    imports::Fetching,
+    sources::{AddressPolicy, InvalidRange, PgTools, Staging, Timeouts},
     uploads,
 };
 
 const VERIFY_PAUSE: Duration = Duration::from_mins(10);
 const SWEEP_PAUSE: Duration = Duration::from_mins(1);
+const FETCH_PAUSE: Duration = Duration::from_secs(1);
+/// Nothing of a file at a URL may arrive for so long, at most.
+const FETCH_STALL: Duration = Duration::from_mins(2);
+const URL_LIMIT_MB: u64 = 100_000;
 
 /// How a backup server is set up. `Config::new(folder)` gives the defaults.
 #[derive(Clone, Debug, clap::Args)]
@@ -48,6 +53,15 @@ pub struct Config {
     /// How often is looked whether an upload is past its time.
     #[arg(skip = SWEEP_PAUSE)]
     pub sweep_pause: Duration,
+    /// A file that is fetched from a URL has at most so many megabytes; 0 for any size.
+    #[arg(long, env = "BACKUP_URL_LIMIT_MB", default_value_t = URL_LIMIT_MB)]
+    pub url_limit_mb: u64,
+    /// Address ranges that are not public and that files may be fetched from all the same, such as 10.0.0.0/8.
+    #[arg(long = "allow-url-range", env = "BACKUP_ALLOW_URL_RANGES", value_delimiter = ',')]
+    pub allowed_url_ranges: Vec<String>,
+    /// How long after the first cut fetching goes on; each next pause is twice as long.
+    #[arg(skip = FETCH_PAUSE)]
+    pub fetch_pause: Duration,
     /// Disk space in megabytes that a job must leave free.
     #[arg(long, env = "BACKUP_KEEP_FREE_MB", default_value_t = 200)]
     pub keep_free_mb: u64,
@@ -84,6 +98,9 @@ impl Config {
             upload_hours: 24,
             uploads: 50,
             sweep_pause: SWEEP_PAUSE,
+            url_limit_mb: URL_LIMIT_MB,
+            allowed_url_ranges: Vec::new(),
+            fetch_pause: FETCH_PAUSE,
             keep_free_mb: 200,
             grace_seconds: 10,
             verify_days: 7,
@@ -111,6 +128,24 @@ impl Config {
     /// A file that is uploaded has fewer bytes than this.
     pub const fn upload_limit_bytes(&self) -> u64 {
         self.upload_limit_mb.saturating_mul(1_000_000)
+    }
+
+    /// A file that is fetched from a URL has at most so many bytes.
+    pub fn url_limit_bytes(&self) -> Option<u64> {
+        (self.url_limit_mb > 0).then(|| self.url_limit_mb.saturating_mul(1_000_000))
+    }
+
+    /// How files are fetched from URLs.
+    pub(crate) fn fetching(&self, staging: Staging) -> Result<Fetching, InvalidRange> {
+        let timeouts = self.timeouts();
+        Ok(Fetching {
+            addresses: AddressPolicy::public_only(&self.allowed_url_ranges)?,
+            staging,
+            limit: self.url_limit_bytes(),
+            connect: timeouts.connect,
+            stall: timeouts.stall.min(FETCH_STALL),
+            pause: self.fetch_pause,
+        })
     }
 
     /// What is allowed of uploads.

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     config::{Config, Layout},
     durable,
+    imports::Fetching,
     jobs::{JobRunner, Journal},
     keys::{self, Token},
     links::Links,
@@ -61,6 +62,7 @@ pub(crate) struct Parts {
     pub restores: Restores,
     pub verifications: Verifications,
     pub uploads: Uploads,
+    pub fetching: Fetching,
 }
 
 /// Why a backup server could not start.
@@ -95,6 +97,7 @@ impl BackupServer {
         let key = keys::load_or_make_key(&layout.link_key()).map_err(failed)?;
         let links = Links::load(layout.links(), key, config.clock.clone()).map_err(failed)?;
         let (sources, tools) = sources(&config, &layout)?;
+        let fetching = config.fetching(sources.settings().staging.clone())?;
         let repositories = Repositories::open(layout.root())?;
         sweep(&repositories).await?;
         let restores = Restores::load(layout.restores(), &key).map_err(failed)?;
@@ -119,6 +122,7 @@ impl BackupServer {
             restores,
             verifications,
             uploads,
+            fetching,
         };
         let app = App(Arc::new(parts));
         let recovered = restores::recover::at_start(&app).await;

@@ -33,7 +33,9 @@ pub enum ArchiveError {
     #[error("The zip is refused: {0}. Odoo makes no such file.")]
     Refused(String),
     /// Larger than allowed.
-    #[error("The zip is refused: {0}. The server's limits may be raised in its configuration.")]
+    #[error(
+        "The zip is refused: {0}. No real backup is like that; if you do not know where it comes from, do not use it."
+    )]
     TooLarge(String),
     /// Stopped on request.
     #[error("Cancelled; nothing was kept.")]

@@ -1,6 +1,7 @@
 //! Odoo's own backup files: checks and reads what arrives, without trusting a name or a size in it.
 
 mod dump_tail;
+mod end_record;
 mod errors;
 mod manifest;
 mod names;

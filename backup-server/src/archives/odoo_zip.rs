@@ -13,9 +13,9 @@ use backup_api::{Attachments, Progress};
 use flate2::read::DeflateDecoder;
 use sha1::{Digest, Sha1};
 use tokio_util::sync::CancellationToken;
-use zip::{CompressionMethod, ZipArchive, read::ZipFile};
+use zip::{CompressionMethod, ZipArchive, read::ZipFile, result::ZipError};
 
-use super::{ArchiveError, DumpTail, Limits, Manifest, names::Role};
+use super::{ArchiveError, DumpTail, Limits, Manifest, end_record::announced_entries, names::Role};
 use crate::repositories::{Content, ContentFile, FILESTORE, PLAIN_DUMP};
 
 /// Names that are reported, at most.
@@ -61,6 +61,9 @@ impl OdooZip {
     ) -> Result<Self, ArchiveError> {
         let file = File::open(path).map_err(ArchiveError::Read)?;
         let bytes = file.metadata().map_err(ArchiveError::Read)?.len();
+        // The directory is held in memory: what is too much of it is not read at all.
+        let announced = announced_entries(&file).map_err(ArchiveError::Read)?.unwrap_or(0);
+        check_entries(announced, limits)?;
         let mut zip =
             ZipArchive::new(BufReader::new(file)).map_err(|error| ArchiveError::NotAZip(error.to_string()))?;
         let total = check_shape(&mut zip, bytes, limits)?;
@@ -73,7 +76,7 @@ impl OdooZip {
         };
         let mut done = 0;
         for index in 0..zip.len() {
-            let entry = zip.by_index(index).map_err(|error| ArchiveError::NotAZip(error.to_string()))?;
+            let entry = zip.by_index(index).map_err(unreadable)?;
             let mut reading = Reading { done, total, progress, cancel };
             done += entry.size();
             found.take_entry(entry, &mut reading)?;
@@ -188,12 +191,23 @@ fn refused(why: &str) -> ArchiveError {
     ArchiveError::Refused(why.to_owned())
 }
 
-/// What can be seen without unpacking. Returns the bytes that unpacking gives.
-fn check_shape(zip: &mut Zip, bytes: u64, limits: Limits) -> Result<u64, ArchiveError> {
-    let entries = zip.len() as u64;
+fn unreadable(error: ZipError) -> ArchiveError {
+    match error {
+        ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) => refused("an entry in it is encrypted"),
+        error => ArchiveError::NotAZip(error.to_string()),
+    }
+}
+
+fn check_entries(entries: u64, limits: Limits) -> Result<(), ArchiveError> {
     if entries > limits.entries {
         return Err(ArchiveError::TooLarge(format!("it has {entries} entries, allowed are {}", limits.entries)));
     }
+    Ok(())
+}
+
+/// What can be seen without unpacking. Returns the bytes that unpacking gives.
+fn check_shape(zip: &mut Zip, bytes: u64, limits: Limits) -> Result<u64, ArchiveError> {
+    check_entries(zip.len() as u64, limits)?;
     let mut sizes = (0..zip.len()).map(|index| zip.by_index_data(index).map(|entry| entry.size()));
     let total = sizes
         .try_fold(0_u64, |sum, size| size.map(|size| sum.saturating_add(size)))

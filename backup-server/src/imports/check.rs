@@ -12,13 +12,13 @@ use std::{
 
 use backup_api::{BackupFormat, Failure, FailureCode, Phase, Progress};
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::words;
 use crate::{
-    archives::{ArchiveError, OdooZip},
+    archives::{ArchiveError, Limits, OdooZip},
     jobs::JobContext,
     repositories::{CUSTOM_DUMP, Content, ContentFile},
     restores::replay::{self, DumpStream},
@@ -34,6 +34,8 @@ use crate::{
 const PIECE: usize = 256 * 1024;
 /// Pieces that wait to be looked at.
 const QUEUE: usize = 4;
+/// A dump may always unpack to so much.
+const SMALL: u64 = 64 << 20;
 /// Bytes that tell what a file is.
 const HEAD: u64 = 512;
 
@@ -57,7 +59,7 @@ pub(super) async fn check(app: &App, context: &JobContext, file: &Candidate) -> 
     let head = head_of(&file.path).map_err(|error| words::unreadable(&error))?;
     expect_format(file.format, &head).map_err(words::wrong_content)?;
     match file.format {
-        BackupFormat::Zip => zip(app, context, &file.path).await,
+        BackupFormat::Zip => zip(app, context, file).await,
         BackupFormat::Dump => dump(app, context, file).await,
     }
 }
@@ -68,8 +70,8 @@ fn head_of(path: &Path) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-async fn zip(app: &App, context: &JobContext, path: &Path) -> Result<Checked, Failure> {
-    let (path, limits, working) = (path.to_owned(), app.config.limits(), context.clone());
+async fn zip(app: &App, context: &JobContext, file: &Candidate) -> Result<Checked, Failure> {
+    let (path, limits, working) = (file.path.clone(), limits(app.config.limits(), file.bytes), context.clone());
     let work = tokio::task::spawn_blocking(move || {
         let report = |progress| working.progress(Phase::CheckingFile, progress);
         OdooZip::check(&path, limits, &report, &working.cancel)
@@ -82,6 +84,11 @@ async fn zip(app: &App, context: &JobContext, path: &Path) -> Result<Checked, Fa
     Ok(Checked { content, facts })
 }
 
+/// A zip's directory is held in memory: a small file from nowhere must not fill that with names of empty files.
+fn limits(of_odoo: Limits, bytes: u64) -> Limits {
+    Limits { entries: of_odoo.entries.min(1_000_000 + bytes / 4096), ..of_odoo }
+}
+
 async fn dump(app: &App, context: &JobContext, file: &Candidate) -> Result<Checked, Failure> {
     let tool = reader(&app.tools)?;
     let opened = File::open(&file.path).map_err(|error| words::unreadable(&error))?;
@@ -92,7 +99,8 @@ async fn dump(app: &App, context: &JobContext, file: &Candidate) -> Result<Check
         showing.progress(Phase::CheckingFile, Progress { done_bytes: done, total_bytes: Some(bytes) });
     });
     let plain = replay::plain_of_custom(tool, Box::pin(file_bytes), &context.cancel);
-    let scan = judge(context, plain, None).await?;
+    let most = file.bytes.saturating_mul(app.config.limits().ratio).max(SMALL);
+    let scan = judge(context, bounded(plain, most), None).await?;
     let path = file.path.clone();
     let dump = ContentFile {
         path: CUSTOM_DUMP.to_owned(),
@@ -102,6 +110,15 @@ async fn dump(app: &App, context: &JobContext, file: &Candidate) -> Result<Check
         may_be_missing: false,
     };
     Ok(Checked { content: Content { files: vec![dump] }, facts: facts_of_dump(scan) })
+}
+
+/// The dump, ended with a failure where it gets larger than any real one.
+fn bounded(dump: DumpStream, most: u64) -> DumpStream {
+    let mut bytes = 0;
+    Box::pin(dump.map(move |piece| {
+        bytes += piece.as_ref().map_or(0, |piece| piece.len() as u64);
+        if bytes > most { Err(replay::io_error(words::bomb(most))) } else { piece }
+    }))
 }
 
 /// Reads all SQL as a restore would, and notes what a backup should know.

@@ -4,7 +4,10 @@ use std::time::Instant;
 
 use backup_api::{Backup, Failure, FailureCode, RepositoryId, StartImport};
 
-use super::check::{self, Candidate};
+use super::{
+    check::{self, Candidate},
+    fetch::{self, Target},
+};
 use crate::{
     jobs::{JobContext, Wanted, check_space, size, store},
     server::App,
@@ -24,6 +27,8 @@ pub(super) struct ImportJob {
 pub(super) enum Origin {
     /// Here.
     Upload(Lease),
+    /// On another server.
+    Url(Target),
 }
 
 /// How an import ended without a backup.
@@ -41,6 +46,7 @@ impl ImportJob {
         let importing = Importing { app: &app, repository, start: &start, context: &context };
         match origin {
             Origin::Upload(lease) => importing.uploaded(lease).await,
+            Origin::Url(target) => importing.fetched(&target).await,
         }
     }
 }
@@ -71,6 +77,18 @@ impl Importing<'_> {
                 Err(failure)
             }
         }
+    }
+
+    async fn fetched(&self, target: &Target) -> Result<Backup, Failure> {
+        self.context.info(format!("Fetching a file from {}.", target.host()));
+        let fetched = fetch::fetch(&self.app.fetching, self.context, target).await?;
+        self.context.info(format!("“{}” is here as a whole ({}).", fetched.name, size(fetched.bytes)));
+        let file = Candidate { path: fetched.file.path().to_owned(), bytes: fetched.bytes, format: fetched.format };
+        let imported = self.import(&file).await;
+        // Removing a large file takes a while; nobody hears of the end before.
+        let removed = tokio::task::spawn_blocking(move || drop(fetched.file)).await;
+        removed.map_err(|error| Failure { code: FailureCode::Internal, message: error.to_string() })?;
+        imported.map_err(|(Stopped::Refused(failure) | Stopped::Failed(failure))| failure)
     }
 
     async fn import(&self, file: &Candidate) -> Result<Backup, Stopped> {

@@ -4,7 +4,10 @@ use axum::{Json, extract::State, http::StatusCode};
 use backup_api::{ApiError, Failure, FailureCode, ImportSource, Job, JobKind, RepositoryId, StartImport};
 use futures::future::BoxFuture;
 
-use super::job::{ImportJob, Origin};
+use super::{
+    fetch::Target,
+    job::{ImportJob, Origin},
+};
 use crate::{
     jobs::{
         Done, NewJob,
@@ -38,7 +41,9 @@ pub(crate) async fn start_import(
     refuse_known(&app, repository, start.backup).await?;
     let origin = match &start.from {
         ImportSource::Upload { upload } => Origin::Upload(app.uploads.hold(*upload, repository, start.job).await?),
-        ImportSource::Url { .. } => return Err(Refusal::invalid("This backup server fetches no URLs yet.")),
+        ImportSource::Url { url, file_name } => {
+            Origin::Url(Target::parse(url, file_name.as_deref()).map_err(Refusal::invalid)?)
+        }
     };
     let work = ImportJob { app: app.clone(), repository, start, origin };
     let work = Box::new(|context| -> BoxFuture<'static, _> {

@@ -2,7 +2,7 @@
 
 use backup_api::{Failure, FailureCode};
 
-use crate::{archives::ArchiveError, sources::odoo::OddRow};
+use crate::{archives::ArchiveError, jobs::size, sources::odoo::OddRow};
 
 /// A zip that did not pass.
 pub(super) fn of_zip(error: ArchiveError) -> Failure {
@@ -31,6 +31,16 @@ pub(super) fn odd_row(odd: &OddRow) -> Failure {
     let message = format!(
         "The database in the file is damaged: row {} of the table {} has {} values instead of {}. Take another backup.",
         odd.row, odd.table, odd.values, odd.columns
+    );
+    Failure { code: FailureCode::Incomplete, message }
+}
+
+/// It unpacks to more than any real backup of its size.
+pub(super) fn bomb(most: u64) -> Failure {
+    let message = format!(
+        "The dump is refused: it unpacks to more than {}, as no real database of its size does. If you do not know where \
+         it comes from, do not use it.",
+        size(most)
     );
     Failure { code: FailureCode::Incomplete, message }
 }

@@ -56,7 +56,7 @@ pub(crate) async fn server(State(app): State<App>) -> Answer<Json<ServerInfo>> {
         running_jobs: running as u64,
         queued_jobs: queued as u64,
         upload_limit_bytes: app.config.upload_limit_bytes(),
-        url_limit_bytes: None,
+        url_limit_bytes: app.config.url_limit_bytes(),
         peak_memory_bytes: disk::peak_memory(),
     }))
 }

@@ -85,7 +85,7 @@ impl AddressPolicy {
     }
 
     /// Looks a host name up and gives the addresses that may be dialled; an error when there are none.
-    pub(super) async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    pub(crate) async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let found = tokio::net::lookup_host((host, port)).await;
         let found = found.map_err(|error| format!("The host name “{host}” cannot be resolved: {error}."))?;
@@ -126,6 +126,9 @@ fn kind_v4(address: Ipv4Addr) -> Kind {
         _ if address.is_multicast() => Kind::NoHost,
         // 100.64.0.0/10 is shared address space of carriers, and of overlay networks.
         (100, 64..=127) => Kind::Private,
+        // 198.18.0.0/15 and 192.0.0.0/24 are for networks of one's own, too.
+        (198, 18..=19) => Kind::Private,
+        (192, 0) if address.octets()[2] == 0 => Kind::Private,
         _ if address.is_private() => Kind::Private,
         _ => Kind::Public,
     }
@@ -139,7 +142,11 @@ fn kind_v6(address: Ipv6Addr) -> Kind {
         0xfe80..=0xfebf => Kind::LinkLocal,
         // fd00:ec2::254 is the metadata service of a cloud, though in the private range.
         0xfd00 if segments[1] == 0xec2 => Kind::LinkLocal,
-        0xfc00..=0xfdff => Kind::Private,
+        0xfc00..=0xfdff | 0xfec0..=0xfeff => Kind::Private,
+        // An old way to write an IPv4 address.
+        0 if segments[..6] == [0; 6] => kind_v4(embedded(segments[6], segments[7])),
+        // A translator of one's own may keep the address anywhere in it.
+        0x64 if segments[1] == 0xff9b && segments[2] != 0 => Kind::Private,
         // NAT64 and 6to4 carry an IPv4 address, which is the one that is reached.
         0x64 if segments[1] == 0xff9b => kind_v4(embedded(segments[6], segments[7])),
         0x2002 => kind_v4(embedded(segments[1], segments[2])),
@@ -217,7 +224,20 @@ mod tests {
         let policy = AddressPolicy::public_only(&["10.0.0.0/8".to_owned()]).unwrap();
         assert!(allows(&policy, "93.184.215.14"));
         assert!(allows(&policy, "10.9.9.9"));
-        for bad in ["127.0.0.1", "192.168.0.1", "::1", "fd12::1", "::ffff:127.0.0.1", "172.16.0.1", "100.64.0.1"] {
+        for bad in [
+            "127.0.0.1",
+            "192.168.0.1",
+            "::1",
+            "fd12::1",
+            "::ffff:127.0.0.1",
+            "172.16.0.1",
+            "100.64.0.1",
+            "198.18.0.1",
+            "192.0.0.8",
+            "::127.0.0.1",
+            "64:ff9b:1::1",
+            "fec0::1",
+        ] {
             assert!(!allows(&policy, bad), "{bad}");
         }
     }

@@ -21,11 +21,19 @@ const NAMED: usize = 100;
 /// How much of a name that is none is shown.
 const SHOWN: usize = 80;
 
+/// Names until it is looked for the first time which of them came twice.
+const ROOM: usize = 1 << 20;
+/// Different names that are remembered: 640 MB of them.
+const MOST: usize = 1 << 25;
+
 /// What the database refers to, compact: there can be a million of them.
 #[derive(Debug, Default)]
 pub(crate) struct Wanted {
     /// SHA-1s, sorted, each once.
     files: Vec<[u8; 20]>,
+    /// Names until it is looked which of them came twice.
+    room: usize,
+    is_full: bool,
     /// Names that are not `xx/<sha1>`: where they lead is not known, so they are never opened.
     strange: u64,
     strange_names: Vec<String>,
@@ -45,7 +53,8 @@ pub(crate) struct Found {
 impl Wanted {
     /// Adds a name; the same one may come again until [`Self::distinct`].
     pub fn add(&mut self, name: &str) {
-        if let Some(sha1) = parse_name(name) {
+        let has_room = self.has_room();
+        if let Some(sha1) = parse_name(name).filter(|_| has_room) {
             self.files.push(sha1);
             return;
         }
@@ -53,6 +62,18 @@ impl Wanted {
         if self.strange_names.len() < NAMED {
             self.strange_names.push(name.escape_default().take(SHOWN).collect());
         }
+    }
+
+    /// Removes what came twice when there are many; false when there is no end of names, as in a dump that is meant to fill the memory.
+    fn has_room(&mut self) -> bool {
+        if self.is_full || self.files.len() < self.room {
+            return !self.is_full;
+        }
+        self.files.sort_unstable();
+        self.files.dedup();
+        self.room = (2 * self.files.len()).clamp(ROOM, MOST);
+        self.is_full = self.files.len() >= MOST;
+        !self.is_full
     }
 
     /// Each name once, in order.
@@ -241,8 +262,12 @@ mod tests {
         fs::create_dir(folder.path().join("1c")).unwrap();
         fs::write(folder.path().join(NAME), "content").unwrap();
         let gone = [0xab; 20];
-        let wanted =
-            Wanted { files: vec![parse_name(NAME).unwrap(), gone], strange: 1, strange_names: vec!["../x".to_owned()] };
+        let wanted = Wanted {
+            files: vec![parse_name(NAME).unwrap(), gone],
+            strange: 1,
+            strange_names: vec!["../x".to_owned()],
+            ..Wanted::default()
+        };
         let found = wanted.look(Some(folder.path()), None, &CancellationToken::new());
         assert_eq!((found.attachments.expected, found.attachments.present, found.attachments.bytes), (3, 1, 7));
         assert_eq!(found.attachments.missing, ["../x".to_owned(), file_name(&gone)]);

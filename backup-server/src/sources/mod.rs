@@ -5,6 +5,7 @@ mod attachments;
 pub(crate) mod odoo;
 mod pg_tools;
 mod postgres;
+mod sink;
 mod staging;
 mod words;
 
@@ -20,6 +21,7 @@ use crate::{
 
 pub use addresses::{AddressPolicy, InvalidRange};
 pub use pg_tools::{PgTool, PgTools};
+pub(crate) use sink::Sink;
 pub(crate) use staging::StagedFile;
 pub use staging::Staging;
 

@@ -12,6 +12,6 @@ pub(crate) mod routes;
 mod store;
 mod tus;
 
-pub(crate) use kind::expect_format;
+pub(crate) use kind::{Format, expect_format};
 pub(crate) use lease::Lease;
 pub(crate) use store::{Settings, Uploads, keep_sweeping};

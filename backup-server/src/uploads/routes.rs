@@ -56,7 +56,7 @@ pub(crate) async fn create_upload(
 
 async fn begin(app: &App, repository: RepositoryId, headers: &HeaderMap) -> Answer<Response> {
     tus::check_version(headers)?;
-    let length = tus::bytes(headers, "upload-length")?;
+    let length = tus::bytes(headers, "Upload-Length")?;
     let upload = app.uploads.create(repository, length, tus::metadata(headers)?).await?;
     tracing::info!(upload.id = %upload.id, repository.id = %repository, "Upload {} of {} bytes", upload.id, length);
     let mut response = tus::progress(StatusCode::CREATED, &upload);
@@ -119,7 +119,7 @@ async fn append(app: &App, id: UploadId, headers: &HeaderMap, body: Body) -> Ans
         let message = format!("Send a chunk with the header “Content-Type: {CHUNK_TYPE}”.");
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, backup_api::ErrorCode::Invalid, message));
     }
-    let offset = tus::bytes(headers, "upload-offset")?;
+    let offset = tus::bytes(headers, "Upload-Offset")?;
     let checksum = tus::checksum(headers)?;
     let upload = app.uploads.append(id, Chunk { offset, bytes, checksum }).await?;
     Ok(tus::progress(StatusCode::NO_CONTENT, &upload))

@@ -11,5 +11,6 @@ mod restores;
 mod secrets;
 mod setting;
 mod truth;
+mod uploads;
 mod verification;
 mod whole_way;

@@ -4,14 +4,10 @@ use std::{path::Path, time::Duration};
 
 use backup_api::{BackupFormat, DatabaseName, Failure, FailureCode, Phase, Progress};
 use reqwest::{Response, header::CONTENT_TYPE};
-use tokio::{
-    fs::File,
-    io::{AsyncWriteExt, BufWriter},
-    time::timeout,
-};
+use tokio::time::timeout;
 
 use super::{
-    super::{SourceSettings, Staging, staging::StagedFile, words},
+    super::{SourceSettings, sink::Sink, staging::StagedFile, words},
     Http,
     client::{Odoo, chain, read_page},
     pages::{Page, is_html, title},
@@ -19,26 +15,10 @@ use super::{
 };
 use crate::repositories::ReportProgress;
 
-/// Odoo sends pieces of 261 bytes on average; the disk gets larger ones.
-const BUFFER: usize = 1 << 20;
-/// How much is written between two looks at the free space.
-const SPACE_STEP: u64 = 64 << 20;
-/// How much is kept to tell a web page from a file.
-const HEAD: usize = 64 * 1024;
-
 /// A file that arrived.
 pub(super) struct Arrived {
     pub file: StagedFile,
     pub bytes: u64,
-}
-
-/// Where the bytes go.
-struct Sink<'a> {
-    staging: &'a Staging,
-    writer: BufWriter<File>,
-    bytes: u64,
-    checked: u64,
-    head: Vec<u8>,
 }
 
 /// Downloads a backup; the preflight has found nothing wrong.
@@ -49,19 +29,18 @@ pub(super) async fn download(
     format: BackupFormat,
     progress: &ReportProgress,
 ) -> Result<Arrived, Failure> {
-    settings.staging.check_space(SPACE_STEP)?;
-    let (staged, file) = settings.staging.create()?;
-    let mut sink = Sink::new(&settings.staging, file);
+    let (staged, mut sink) = Sink::open(&settings.staging)?;
 
     progress(Phase::WaitingForOdoo, Progress::default());
     let waited = timeout(settings.timeouts.first_byte, first_piece(odoo, source, format)).await;
     let (mut response, mut piece) = waited.map_err(|_| no_first_byte(settings.timeouts.first_byte))??;
     while let Some(bytes) = piece {
         sink.write(&bytes).await?;
-        progress(Phase::Receiving, Progress { done_bytes: sink.bytes, total_bytes: response.content_length() });
+        progress(Phase::Receiving, Progress { done_bytes: sink.bytes(), total_bytes: response.content_length() });
         let next = timeout(settings.timeouts.stall, response.chunk()).await;
-        piece =
-            next.map_err(|_| stalled(settings.timeouts.stall, sink.bytes))?.map_err(|error| cut(&error, sink.bytes))?;
+        piece = next
+            .map_err(|_| stalled(settings.timeouts.stall, sink.bytes()))?
+            .map_err(|error| cut(&error, sink.bytes()))?;
     }
     let (bytes, head) = sink.finish().await?;
     if is_html(&head) {
@@ -97,32 +76,6 @@ async fn first_piece(
     }
     let piece = response.chunk().await.map_err(|error| cut(&error, 0))?;
     Ok((response, piece))
-}
-
-impl<'a> Sink<'a> {
-    fn new(staging: &'a Staging, file: std::fs::File) -> Self {
-        let writer = BufWriter::with_capacity(BUFFER, File::from_std(file));
-        Self { staging, writer, bytes: 0, checked: 0, head: Vec::new() }
-    }
-
-    async fn write(&mut self, piece: &[u8]) -> Result<(), Failure> {
-        let wanted = HEAD.saturating_sub(self.head.len()).min(piece.len());
-        self.head.extend_from_slice(&piece[..wanted]);
-        self.writer.write_all(piece).await.map_err(|error| self.staging.failure(&error))?;
-        self.bytes += piece.len() as u64;
-        if self.bytes - self.checked >= SPACE_STEP {
-            self.checked = self.bytes;
-            self.staging.check_space(SPACE_STEP)?;
-        }
-        Ok(())
-    }
-
-    async fn finish(mut self) -> Result<(u64, Vec<u8>), Failure> {
-        self.writer.flush().await.map_err(|error| self.staging.failure(&error))?;
-        // Waits until the last write has reached the file.
-        self.writer.get_mut().sync_data().await.map_err(|error| self.staging.failure(&error))?;
-        Ok((self.bytes, self.head))
-    }
 }
 
 fn check_start(path: &Path, head: &[u8], format: BackupFormat, bytes: u64) -> Result<(), Failure> {

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{OpenedSource, SourceGuard, SourceSettings, words};
 use crate::repositories::{CUSTOM_DUMP, Content, ContentFile, ReportProgress};
 pub(crate) use client::{Odoo, Unanswered, chain, read_page};
-pub(crate) use pages::{Page, title};
+pub(crate) use pages::{Page, is_html, title};
 pub(crate) use preflight::{disabled, hides_filtered, look_at_server, wrong_password};
 pub(crate) use scan::{OddRow, Scan};
 pub(crate) use verify::{Zip, describe, facts_of_dump, reader};

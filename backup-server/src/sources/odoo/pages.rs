@@ -33,7 +33,7 @@ impl Page {
 }
 
 /// Whether bytes at the start of a file are those of a web page.
-pub(super) fn is_html(start: &[u8]) -> bool {
+pub(crate) fn is_html(start: &[u8]) -> bool {
     let text = start.trim_ascii_start();
     let begins = |tag: &[u8]| text.get(..tag.len()).is_some_and(|head| head.eq_ignore_ascii_case(tag));
     begins(b"<!doctype") || begins(b"<html") || begins(b"<head") || begins(b"<?xml")

@@ -1,0 +1,9 @@
+//! Uploads in chunks, files at URLs, and what becomes of them.
+
+mod crash;
+mod files;
+mod imports;
+mod origin;
+mod protocol;
+mod setting;
+mod urls;
