@@ -127,4 +127,6 @@ pub enum ProblemCode {
     FilestoreNotSet,
     /// The user may not read all of the database.
     InsufficientPrivilege,
+    /// The disk of the database server is full.
+    DiskFull,
 }

@@ -159,6 +159,8 @@ pub enum OperationFilter {
     Unfinished,
     /// Failed or interrupted.
     Failed,
+    /// Restores, however they ended.
+    Restores,
 }
 
 /// An entry of the action log.

@@ -124,7 +124,8 @@ macro_rules! shown {
     () => {
         "WHERE ($1 IS NULL OR o.subscription_id = $1)
            AND ($2 = 'all' OR ($2 = 'unfinished' AND o.finished_at IS NULL)
-                OR ($2 = 'failed' AND o.state IN ('failed', 'interrupted')))"
+                OR ($2 = 'failed' AND o.state IN ('failed', 'interrupted'))
+                OR ($2 = 'restores' AND o.kind = 'restore'))"
     };
 }
 
@@ -384,6 +385,7 @@ const fn filter_name(filter: OperationFilter) -> &'static str {
         OperationFilter::All => "all",
         OperationFilter::Unfinished => "unfinished",
         OperationFilter::Failed => "failed",
+        OperationFilter::Restores => "restores",
     }
 }
 

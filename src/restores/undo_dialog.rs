@@ -89,8 +89,10 @@ pub fn UndoOffer(
     subscription: SubscriptionId,
 ) -> impl IntoView {
     let live = expect_context::<Live>();
-    let operations =
-        Resource::new(move || live.beat.get(), move |_| list_operations(OperationFilter::All, Some(subscription), 0));
+    let operations = Resource::new(
+        move || live.beat.get(),
+        move |_| list_operations(OperationFilter::Restores, Some(subscription), 0),
+    );
     fetched_beside(operations, move |page, role| {
         let offered = page.operations.iter().filter_map(|operation| operation.restore.as_ref()).find_map(|facts| {
             match facts.undo {

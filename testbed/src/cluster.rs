@@ -24,6 +24,17 @@ while kill -0 "$1" 2>/dev/null && [ $tries -lt 100 ]; do tries=$((tries + 1)); s
 rm -rf "$2"
 "#;
 
+/// Puts a disk in memory of `$1` megabytes in place of the folder `$2`, with what it holds, and runs the rest, which must
+/// not believe itself to be root.
+const SMALL_DISK: &str = r#"
+size=$1 folder=$2
+shift 2
+cp -a "$folder" "$folder.full"
+mount -t tmpfs -o "size=${size}m,mode=700" small "$folder"
+cp -a "$folder.full/." "$folder"
+exec unshare --user --map-user=1000 --map-group=1000 "$@"
+"#;
+
 /// The longest wait for PostgreSQL to accept connections.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -70,6 +81,10 @@ impl Clients {
 impl Cluster {
     /// Starts a server. Takes about two seconds.
     pub fn start() -> io::Result<Self> {
+        Self::start_on(None)
+    }
+
+    fn start_on(disk: Option<u32>) -> io::Result<Self> {
         let bin = postgres_bin()?;
         let account = Account::find()?;
         let folder = short_temp_folder()?;
@@ -79,7 +94,7 @@ impl Cluster {
         let mut last = io::Error::other("PostgreSQL was not started");
         for _attempt in 0..5 {
             let port = free_port()?;
-            match launch(&bin, folder.path(), port, &account) {
+            match launch(&bin, folder.path(), port, &account, disk) {
                 Ok(postgres) => {
                     let folder = folder.keep();
                     let watchdog = watch(&postgres, &folder)?;
@@ -95,6 +110,46 @@ impl Cluster {
             }
         }
         Err(last)
+    }
+
+    /// Starts a server whose databases lie on a disk of so many megabytes, which only its processes see; what belongs to
+    /// no database is elsewhere, as without room for that PostgreSQL ends. An error where the system gives no user
+    /// namespaces.
+    pub fn start_on_a_small_disk(megabytes: u32) -> io::Result<Self> {
+        Self::start_on(Some(megabytes))
+    }
+
+    /// Fills the small disk of a server but for so many megabytes.
+    pub fn fill_disk(&self, leaving: u32) -> io::Result<()> {
+        // It ends with an error, as it fills all that there is.
+        self.on_disk(&format!("cat /dev/zero >\"$1\" 2>/dev/null || truncate --size=-{leaving}M \"$1\""))
+    }
+
+    /// Gives the room back.
+    pub fn empty_disk(&self) -> io::Result<()> {
+        self.on_disk("rm \"$1\"")
+    }
+
+    /// Runs a script with a file of the small disk, as the account whose disk it is.
+    fn on_disk(&self, script: &str) -> io::Result<()> {
+        let ballast = seen_by(&self.postgres, &self.clients.folder.join("data/base/ballast"));
+        run(Account::find()?.command(Path::new("sh")).args(["-c", script, "sh"]).arg(ballast)).map(drop)
+    }
+
+    /// Kills one of its processes with SIGKILL, as the kernel does when memory runs out: all others end, and it starts
+    /// anew. Returns when it answers again.
+    pub fn crash(&self) -> io::Result<()> {
+        let writer = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'";
+        let pid = self.sql_as("postgres", "postgres", writer)?;
+        run(Command::new("kill").args(["-KILL", &pid]))?;
+        let deadline = Instant::now() + START_TIMEOUT;
+        while self.sql_as("postgres", "postgres", writer).map_or(true, |now| now.is_empty() || now == pid) {
+            if Instant::now() > deadline {
+                return Err(io::Error::other("PostgreSQL does not answer again after its crash"));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
     }
 
     /// The one server that all tests of a process share.
@@ -248,9 +303,17 @@ fn initialise(bin: &Path, folder: &Path, account: &Account, password: &str) -> i
     fs::remove_file(password_file)
 }
 
-fn launch(bin: &Path, folder: &Path, port: u16, account: &Account) -> io::Result<Child> {
+fn launch(bin: &Path, folder: &Path, port: u16, account: &Account, disk: Option<u32>) -> io::Result<Child> {
     let log = fs::File::create(folder.join("log"))?;
-    let mut postgres = account.command(&bin.join("postgres"));
+    let mut postgres = match disk {
+        None => account.command(&bin.join("postgres")),
+        Some(megabytes) => {
+            let mut unshare = account.command(Path::new("unshare"));
+            unshare.args(["--user", "--map-root-user", "--mount", "sh", "-ec", SMALL_DISK, "sh"]);
+            unshare.arg(megabytes.to_string()).arg(folder.join("data/base")).arg(bin.join("postgres"));
+            unshare
+        }
+    };
     postgres.current_dir(folder).process_group(0).stdout(log.try_clone()?).stderr(log);
     postgres.arg("-D").arg(folder.join("data"));
     let port_setting = format!("port={port}");
@@ -270,6 +333,12 @@ fn launch(bin: &Path, folder: &Path, port: u16, account: &Account) -> io::Result
             Err(error)
         }
     }
+}
+
+/// A path as a process sees it.
+fn seen_by(process: &Child, path: &Path) -> PathBuf {
+    let relative = path.strip_prefix("/").unwrap_or(path);
+    Path::new("/proc").join(process.id().to_string()).join("root").join(relative)
 }
 
 /// PostgreSQL writes `ready` into its pid file once it accepts connections.

@@ -151,6 +151,9 @@ async fn an_undo_is_offered_only_while_it_can_be_done(stage: Stage) {
     let listed = scene.browser.call::<ListOperations>(&[("filter", "all")]).await.unwrap();
     assert_eq!(listed.operations.len(), 4);
     assert!(listed.operations.iter().all(|operation| operation.restore.is_some()));
+    let restores = scene.browser.call::<ListOperations>(&[("filter", "restores")]).await.unwrap();
+    let ids: Vec<_> = restores.operations.iter().map(|operation| operation.id).collect();
+    assert_eq!(ids, [second, first], "their undoing is not among them");
 }
 
 async fn a_server_keeps_replaced_databases_as_its_form_says(stage: Stage) {

@@ -8,7 +8,7 @@ use backup_api::{
 };
 
 use super::{
-    Record, Recovered, RestoreTask, Step, Task, journal, preflight, recover, targets,
+    Record, Recovered, RestoreTask, Step, Task, preflight, recover, targets,
     task::{cancelled, failure},
     undo,
 };
@@ -51,7 +51,8 @@ impl RestoreJob {
         if let Err(failure) = done {
             settle(&mut task, failure).await?;
         }
-        let restored = complete(&task.app, &mut task.record, Some(&task.context)).await?;
+        let completed = complete(&task.app, &mut task.record, Some(&task.context)).await;
+        let restored = completed.map_err(|error| unwritten(&task.record, &error))?;
         let restored = restored.ok_or_else(|| failure(FailureCode::Internal, "The restore left no summary."))?;
         tell(&task.context, &restored, began);
         Ok(restored)
@@ -97,27 +98,9 @@ impl RestoreJob {
 
     fn record(&self) -> Result<Record, Failure> {
         let (job, plan) = (self.start.job, &self.start.plan);
-        let database = plan.database().clone();
-        let (scratch, previous) = journal::names(&database, job);
-        Ok(Record {
-            id: job,
-            repository: self.repository,
-            backup: self.backup,
-            created_at: self.app.config.clock.now(),
-            sealed: self.app.restores.seal(job, plan)?,
-            step: Step::Preparing,
-            database,
-            scratch,
-            previous,
-            marks: journal::Marks::default(),
-            keep_until: None,
-            restored: None,
-            undo: None,
-            kept_because: None,
-            undone: false,
-            closed: None,
-            forget_at: None,
-        })
+        let sealed = self.app.restores.seal(job, plan)?;
+        let now = self.app.config.clock.now();
+        Ok(Record::begin(job, (self.repository, self.backup), now, sealed, plan.database().clone()))
     }
 }
 
@@ -130,7 +113,10 @@ pub(super) async fn settle(task: &mut Task, why: Failure) -> Result<(), Failure>
         match settled {
             Ok(Recovered::Finished) => return Ok(()),
             Ok(Recovered::TakenBack) => {
-                recover::note_taken_back(&task.app, &mut task.record, &why.message).await?;
+                if let Err(unwritten) = recover::note_taken_back(&task.app, &mut task.record, &why.message).await {
+                    // It stays open in the journal, and is closed there later.
+                    task.context.warn(unwritten.message);
+                }
                 return Err(why);
             }
             Err(unreachable) if Instant::now() > deadline || task.context.cancel.is_cancelled() => {
@@ -169,6 +155,16 @@ pub(super) async fn complete(
         context.warn(format!("What was replaced could not be removed yet and will be later: {}", failure.message));
     }
     Ok(restored)
+}
+
+/// What is said when a restore that is done cannot be noted as done.
+fn unwritten(record: &Record, error: &Failure) -> Failure {
+    let message = format!(
+        "The database {} is restored and was compared with the backup, but that could not be written down: {} This \
+         backup server goes on trying; then the restore counts as done and can be undone.",
+        record.database, error.message
+    );
+    failure(FailureCode::Interrupted, message)
 }
 
 fn tell(context: &JobContext, restored: &Restored, began: Instant) {

@@ -111,6 +111,36 @@ pub(crate) struct Marks {
 }
 
 impl Record {
+    /// A restore of which nothing is done yet.
+    pub fn begin(
+        id: JobId,
+        (repository, backup): (RepositoryId, BackupId),
+        created_at: DateTime<Utc>,
+        sealed: String,
+        database: DatabaseName,
+    ) -> Self {
+        let (scratch, previous) = names(&database, id);
+        Self {
+            id,
+            repository,
+            backup,
+            created_at,
+            sealed,
+            step: Step::Preparing,
+            database,
+            scratch,
+            previous,
+            marks: Marks::default(),
+            keep_until: None,
+            restored: None,
+            undo: None,
+            kept_because: None,
+            undone: false,
+            closed: None,
+            forget_at: None,
+        }
+    }
+
     /// Whether an undo can be asked for at the moment.
     pub fn can_be_undone(&self, now: DateTime<Utc>) -> bool {
         self.step == Step::Kept
@@ -285,25 +315,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let id = JobId(Uuid::from_u128(7));
         let restores = Restores::load(folder.path().to_owned(), &[1; 32]).unwrap();
-        let mut record = Record {
-            id,
-            repository: RepositoryId(Uuid::nil()),
-            backup: BackupId(Uuid::nil()),
-            created_at: DateTime::UNIX_EPOCH,
-            sealed: restores.seal(id, &plan()).unwrap(),
-            step: Step::Preparing,
-            database: DatabaseName::parse("acme").unwrap(),
-            scratch: "s".to_owned(),
-            previous: "p".to_owned(),
-            marks: Marks::default(),
-            keep_until: None,
-            restored: None,
-            undo: None,
-            kept_because: None,
-            undone: false,
-            closed: None,
-            forget_at: None,
-        };
+        let of = (RepositoryId(Uuid::nil()), BackupId(Uuid::nil()));
+        let sealed = restores.seal(id, &plan()).unwrap();
+        let database = DatabaseName::parse("acme").unwrap();
+        let mut record = Record::begin(id, of, DateTime::UNIX_EPOCH, sealed, database);
         restores.save(&record).await.unwrap();
         let text = fs::read_to_string(folder.path().join(format!("{id}.json"))).unwrap();
         assert!(!text.contains("hunter2") && text.contains("acme"));

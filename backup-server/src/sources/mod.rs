@@ -27,6 +27,7 @@ pub use staging::Staging;
 
 pub(crate) use attachments::{Found, Wanted, file_name, folder as filestore_folder};
 pub(crate) use postgres::{Connected, ServerAddress, major_version};
+pub(crate) use words::unusable;
 
 use odoo::Http;
 use postgres::Direct;

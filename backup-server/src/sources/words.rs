@@ -17,10 +17,11 @@ pub(super) fn failure(code: FailureCode, message: impl Into<String>) -> Failure 
     Failure { code, message: message.into() }
 }
 
-/// A job that fails because of a problem with its source.
-pub(super) fn unusable(problem: Problem) -> Failure {
+/// A job that fails because of a problem with its source, or a restore because of one with its target.
+pub(crate) fn unusable(problem: Problem) -> Failure {
     let code = match problem.code {
         ProblemCode::NoMatchingPgDump => FailureCode::PgDump,
+        ProblemCode::DiskFull => FailureCode::NoSpace,
         _ => FailureCode::Source,
     };
     Failure { code, message: problem.message }

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
 };
 
@@ -50,6 +50,12 @@ impl Process {
         };
         let client = Client::new(&base, Secret::new(token)).unwrap();
         Self { child, client, base, _output: output }
+    }
+
+    /// A path as this process sees it, which may have a disk there that nobody else sees.
+    pub fn sees(&self, path: &Path) -> PathBuf {
+        let relative = path.strip_prefix("/").unwrap();
+        Path::new("/proc").join(self.child.0.id().to_string()).join("root").join(relative)
     }
 
     /// SIGKILL.

@@ -33,12 +33,8 @@ async fn a_disk_that_fills_up_in_the_middle_fails_the_job_and_the_next_one_works
         fill = data.join("fill").display()
     );
     let bin = fake_pg_dump(origin.folder.path(), &fill);
-    let Some(process) = on_a_small_disk(&data, &bin) else { return };
-    // The process sees the small disk; this is the way to it from outside.
-    let inside = |path: &Path| {
-        let relative = path.strip_prefix("/").unwrap();
-        Path::new("/proc").join(process.child.0.id().to_string()).join("root").join(relative)
-    };
+    let Some(process) = on_a_small_disk(&data, &bin, &[]) else { return };
+    let inside = |path: &Path| process.sees(path);
     let first = run(&process.client, REPOSITORY, &start(&origin.direct(), BackupFormat::Dump)).await;
     assert_eq!(first.state, JobState::Succeeded, "{:?}", first.failure);
     std::fs::write(inside(&data.join("fill")), "").unwrap();
@@ -59,7 +55,7 @@ async fn a_disk_that_fills_up_in_the_middle_fails_the_job_and_the_next_one_works
 }
 
 /// Starts a backup server whose data folder is a disk of 48 MB; `None`, and a word, where the system allows no such disk.
-fn on_a_small_disk(data: &Path, bin: &Path) -> Option<Process> {
+pub fn on_a_small_disk(data: &Path, bin: &Path, more: &[&str]) -> Option<Process> {
     let options = ["--user", "--map-root-user", "--mount", "sh", "-c"];
     let mount = "mount -t tmpfs -o size=48m,mode=700 small \"$1\"";
     let may = Command::new("unshare").args(options).args([mount, "sh"]).arg(data).status();
@@ -70,6 +66,6 @@ fn on_a_small_disk(data: &Path, bin: &Path) -> Option<Process> {
     let mut command = Command::new("unshare");
     let script =
         format!("{mount}; data=$1; shift; exec {} --data \"$data\" \"$@\"", env!("CARGO_BIN_EXE_backup-server"));
-    command.args(options).arg(script).arg("sh").arg(data);
+    command.args(options).arg(script).arg("sh").arg(data).args(more);
     Some(Process::from(command, data, bin))
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use backup_api::{DatabaseName, Failure, FailureCode, Problem, RestorePlan, Secret, Source};
+use backup_api::{DatabaseName, Failure, FailureCode, RestorePlan, Secret, Source};
 
 use super::super::{Record, task::failure};
 use crate::{
@@ -13,6 +13,8 @@ use crate::{
         odoo::{Odoo, Unanswered},
     },
 };
+
+pub(super) use crate::sources::unusable;
 
 /// Pauses before looking again whether an unanswered deed was done: a connection may break while Odoo works on.
 const LOOKS: [Duration; 4] =
@@ -210,9 +212,4 @@ fn kept(name: &str, why: &str) -> String {
         "The database “{name}” could not be removed ({why}). Remove it at /web/database/manager, or on the PostgreSQL \
          server (dropdb {name}) with its folder filestore/{name} on the Odoo server."
     )
-}
-
-/// A problem of the target as a failure.
-pub(super) fn unusable(problem: Problem) -> Failure {
-    failure(FailureCode::Source, problem.message)
 }

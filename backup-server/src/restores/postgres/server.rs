@@ -11,6 +11,8 @@ use crate::{
     sources::{AddressPolicy, Connected, ServerAddress},
 };
 
+pub(super) use crate::sources::unusable;
+
 /// Databases that one can connect to when the live one does not exist or is being renamed.
 const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
 
@@ -213,9 +215,4 @@ pub(super) fn asked(error: &sqlx::Error) -> Failure {
         "55006" => failure(FailureCode::InUse, format!("The database is in use and could not be taken over ({said}).")),
         _ => failure(FailureCode::Source, format!("PostgreSQL broke off: {said}. Look at its log, then try again.")),
     }
-}
-
-/// A problem with the target as the failure of a job.
-pub(super) fn unusable(problem: Problem) -> Failure {
-    failure(FailureCode::Source, problem.message)
 }

@@ -175,6 +175,11 @@ impl ServerAddress {
                 ProblemCode::InsufficientPrivilege,
                 format!("User “{user}” may not connect to database “{database}” ({said}). Grant it CONNECT."),
             ),
+            // A full disk has no code of its own when PostgreSQL cannot even write what it keeps for a connection.
+            _ if &*code == "53100" || said.contains("could not write init file") => (
+                ProblemCode::DiskFull,
+                format!("The disk of PostgreSQL at {place} is full ({said}). Free some space there, then try again."),
+            ),
             "" => (
                 ProblemCode::Unreachable,
                 format!("PostgreSQL at {place} cannot be reached: {said}. Check host, port, TLS mode and firewall."),

@@ -129,7 +129,7 @@ async fn postgresql_killed_at_every_point() {
         let start = request(&changed.plan());
         process.client.start_restore(REPOSITORY, changed.backup.id, &start).await.unwrap();
         eventually(point, || file.exists()).await;
-        kill_postgresql(cluster).await;
+        crash(cluster).await;
         std::fs::remove_file(&file).unwrap();
         let job = until(&process.client, start.job, |job| job.state.is_final()).await;
         eventually("PostgreSQL runs", || cluster.sql("postgres", "SELECT 1").is_ok()).await;
@@ -145,11 +145,6 @@ async fn postgresql_killed_at_every_point() {
     }
 }
 
-async fn kill_postgresql(cluster: &Cluster) {
-    let started =
-        || cluster.sql_as("postgres", "postgres", "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'");
-    let pid = started().unwrap();
-    let killed = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
-    rustix::process::kill_process(killed, rustix::process::Signal::KILL).unwrap();
-    eventually("PostgreSQL starts anew", || started().is_ok_and(|now| !now.is_empty() && now != pid)).await;
+async fn crash(cluster: &'static Cluster) {
+    tokio::task::spawn_blocking(|| cluster.crash()).await.unwrap().unwrap();
 }

@@ -13,7 +13,7 @@ use super::setting::{Changed, restore};
 use crate::setting::{REPOSITORY, Served};
 
 /// Stores a dump as if it had been backed up.
-async fn store(data: &Path, dump: String) -> BackupId {
+pub async fn store(data: &Path, dump: String) -> BackupId {
     let backup = NewBackup {
         id: BackupId(Uuid::new_v4()),
         created_at: DateTime::from_timestamp(1_790_000_000, 0).unwrap(),

@@ -1,6 +1,7 @@
 //! Restores through the API: what comes back is what was backed up, and nothing is lost on the way.
 
 mod crash;
+mod disks;
 mod hostile;
 mod postgres;
 mod refusals;

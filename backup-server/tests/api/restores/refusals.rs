@@ -1,15 +1,16 @@
 //! What a restore does not begin, and what it stops at with the live database untouched.
 
-use std::{path::Path, process::Command};
-
 use backup_api::{
     BackupFormat, CheckCode, CheckOutcome, FailureCode, JobState, Preflight, RestorePlan, Secret, Source,
 };
 use testbed::Cluster;
 
-use super::setting::{Changed, request, restore};
+use super::{
+    hostile::store,
+    setting::{Changed, request, restore},
+};
 use crate::{
-    crash::{Process, Running},
+    crash::Running,
     setting::{REPOSITORY, Served, until},
 };
 
@@ -69,6 +70,40 @@ async fn an_older_odoo_is_not_restored_into() {
     assert!(stops(&found)[0].1.contains("an older Odoo cannot use it"));
 }
 
+/// Dumps of newer or richer servers are stopped before anything is made, and named.
+#[tokio::test]
+async fn what_this_postgresql_cannot_take_is_named_before_anything_is_made() {
+    let served = Served::start().await;
+    let changed = Changed::new("rs_richer", &served.client, BackupFormat::Zip).await;
+    let cases = [
+        (
+            "-- Dumped from database version 99.1\n-- Dumped by pg_dump version 99.1\n\nSET transaction_timeout = 0;\n",
+            CheckCode::PostgresVersion,
+            "Restore into PostgreSQL 99 or later",
+        ),
+        ("CREATE EXTENSION IF NOT EXISTS postgis WITH SCHEMA public;\n", CheckCode::Extensions, "does not have"),
+        (
+            "CREATE EXTENSION IF NOT EXISTS earthdistance WITH SCHEMA public;\n",
+            CheckCode::Extensions,
+            "only a superuser may create",
+        ),
+        (
+            "CREATE EXTENSION IF NOT EXISTS file_fdw WITH SCHEMA public;\n",
+            CheckCode::Backup,
+            "none of those that are known to be safe",
+        ),
+    ];
+    for (dump, code, words) in cases {
+        let id = store(&served.data, format!("{dump}--\n-- PostgreSQL database dump complete\n--\n\n")).await;
+        let found = served.client.preflight(REPOSITORY, id, &changed.plan()).await.unwrap();
+        let stops = stops(&found);
+        assert!(stops.iter().any(|(at, message)| *at == code && message.contains(words)), "{code:?}: {stops:?}");
+        let job = restore(&served.client, id, &changed.plan()).await;
+        assert_eq!(job.failure.unwrap().code, FailureCode::Preflight, "{dump}");
+        assert_eq!((changed.state(), changed.leftovers()), (changed.now.clone(), Vec::new()), "{dump}");
+    }
+}
+
 #[tokio::test]
 async fn two_restores_of_one_subscription_wait_for_each_other() {
     let served = Served::start().await;
@@ -107,47 +142,6 @@ async fn a_cancelled_restore_leaves_nothing() {
     let job = until(&served.client, start.job, |job| job.state.is_final()).await;
     assert_eq!(job.state, JobState::Cancelled);
     assert_eq!((changed.state(), changed.leftovers()), (changed.now.clone(), Vec::new()));
-}
-
-/// The filestore lies on a small file system in memory, which fills up after the preflight.
-#[tokio::test]
-async fn a_filestore_disk_that_fills_up_leaves_the_live_database() {
-    let folder = tempfile::tempdir().unwrap();
-    let (data, here) = (folder.path().join("data"), folder.path().join("here"));
-    let first = Process::start(&data, Cluster::shared().bin());
-    let changed = Changed::new("rs_full", &first.client, BackupFormat::Zip).await;
-    first.kill();
-    let disk = changed.origin.database.filestore.parent().unwrap().to_owned();
-    let Some(process) = on_a_small_disk(&disk, &data, &format!("created={}", here.display())) else { return };
-    // The process sees the small disk; this is the way to it from outside.
-    let relative = disk.strip_prefix("/").unwrap();
-    let inside = std::path::Path::new("/proc").join(process.child.0.id().to_string()).join("root").join(relative);
-    let start = request(&changed.plan());
-    process.client.start_restore(REPOSITORY, changed.backup.id, &start).await.unwrap();
-    super::setting::eventually("created", || here.exists()).await;
-    // It ends with an error, as it fills all that there is.
-    let _ = std::fs::write(inside.join("ballast"), vec![1; 2 << 20]);
-    std::fs::remove_file(&here).unwrap();
-    let job = until(&process.client, start.job, |job| job.state.is_final()).await;
-    let failure = job.failure.unwrap();
-    assert_eq!((job.state, failure.code), (JobState::Failed, FailureCode::NoSpace), "{}", failure.message);
-    assert_eq!((changed.state(), changed.leftovers()), (changed.now.clone(), Vec::new()));
-    assert_eq!(crate::setting::files_in(&inside), [inside.join("ballast")], "the scratch folder is gone");
-}
-
-/// Starts a backup server that sees a disk of 1 MB at `disk`; `None`, and a word, where the system allows no such disk.
-fn on_a_small_disk(disk: &Path, data: &Path, pause: &str) -> Option<Process> {
-    let options = ["--user", "--map-root-user", "--mount", "sh", "-c"];
-    let mount = "mount -t tmpfs -o size=1m,mode=755 small \"$1\"";
-    let may = Command::new("unshare").args(options).args([mount, "sh"]).arg(disk).status();
-    if !may.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: this system gives no user namespaces (unshare --user --mount)");
-        return None;
-    }
-    let mut command = Command::new("unshare");
-    let script = format!("{mount}; shift; exec {} \"$@\"", env!("CARGO_BIN_EXE_backup-server"));
-    command.args(options).arg(script).arg("sh").arg(disk).arg("--data").arg(data).args(["--pause-at", pause]);
-    Some(Process::from(command, data, Cluster::shared().bin()))
 }
 
 /// A superuser's session may not be ended by Odoo's user: told before, and survived when it comes later.
