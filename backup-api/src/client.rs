@@ -10,8 +10,8 @@ use url::Url;
 
 use crate::{
     ApiError, Backup, BackupId, CreateLink, DownloadLink, Job, JobId, LogLine, Preflight, RecoveryKit, RepositoryId,
-    RestorePlan, RestoreState, Secret, ServerInfo, Source, SourceReport, StartBackup, StartImport, StartRestore,
-    StartUndo, StartVerification, Upload, UploadId, VerificationState,
+    RestorePlan, RestoreState, Secret, ServerInfo, Source, SourceReport, StartBackup, StartImport, StartRemoval,
+    StartRestore, StartUndo, StartVerification, Upload, UploadId, VerificationState,
 };
 
 /// How long a connection may take to open.
@@ -98,6 +98,12 @@ impl Client {
     /// Removes a backup.
     pub async fn delete_backup(&self, repository: RepositoryId, backup: BackupId) -> Answer<()> {
         self.act(Method::DELETE, &format!("v1/repositories/{repository}/backups/{backup}")).await
+    }
+
+    /// Starts to remove backups, or finds that again when this job was started before.
+    pub async fn start_removal(&self, repository: RepositoryId, start: &StartRemoval) -> Answer<Job> {
+        let path = format!("v1/repositories/{repository}/removals");
+        json(self.request(Method::POST, &path).json(start).timeout(ANSWER_TIMEOUT)).await
     }
 
     /// Makes a temporary link to download a backup.

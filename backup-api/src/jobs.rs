@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{Backup, JobId, RepositoryId, Restored};
+use crate::{Backup, BackupId, JobId, RepositoryId, Restored};
 
 /// The state of one long-running work. `GET /v1/jobs/{id}/events` streams it as SSE, one `job` event per change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,9 @@ pub struct Job {
     /// What a restore did.
     #[serde(default)]
     pub restored: Option<Restored>,
+    /// The backups that a removal removed, also when it then failed.
+    #[serde(default)]
+    pub removed: Vec<BackupId>,
 }
 
 /// Kinds of work.
@@ -52,6 +55,8 @@ pub enum JobKind {
     Verify,
     /// Check a file that was uploaded or is at a URL, and make a backup of it.
     Import,
+    /// Remove backups and free their space.
+    Remove,
 }
 
 /// Where a [`Job`] stands. The last four are final.
@@ -144,6 +149,10 @@ pub enum Phase {
     Undoing,
     /// What is not needed any more is removed.
     CleaningUp,
+    /// Backups are removed.
+    Removing,
+    /// What only removed backups used is freed.
+    FreeingSpace,
 }
 
 impl Phase {
@@ -169,6 +178,8 @@ impl Phase {
             Self::Swapping => "Swapping",
             Self::Undoing => "Bringing back",
             Self::CleaningUp => "Cleaning up",
+            Self::Removing => "Removing backups",
+            Self::FreeingSpace => "Freeing space",
         }
     }
 }
@@ -199,6 +210,8 @@ pub struct Failure {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub enum FailureCode {
+    /// The source, or on the panel's side the backup server, does not answer: it may later.
+    Unreachable,
     /// The source has a [`crate::Problem`] that stops a backup.
     Source,
     /// Odoo answered with an error.

@@ -8,6 +8,7 @@ mod client;
 mod errors;
 mod jobs;
 mod names;
+mod removals;
 mod restores;
 mod server;
 mod sources;
@@ -22,6 +23,7 @@ pub use client::{Client, ClientError};
 pub use errors::{ApiError, ErrorCode};
 pub use jobs::{Failure, FailureCode, Job, JobKind, JobState, LogLevel, LogLine, Phase, Progress};
 pub use names::{BackupId, DatabaseName, InvalidDatabaseName, JobId, RepositoryId, Secret, UploadId};
+pub use removals::StartRemoval;
 pub use restores::{
     Check, CheckCode, CheckOutcome, CurrentDatabase, Preflight, RestoreMode, RestorePlan, RestoreStanding,
     RestoreState, Restored, StartRestore, StartUndo,

@@ -9,6 +9,7 @@ mod jobs;
 mod keys;
 mod links;
 mod openapi;
+mod removals;
 pub mod repositories;
 pub mod restores;
 mod router;

@@ -6,7 +6,7 @@ use utoipa::{
     openapi::security::{Http, HttpAuthScheme, SecurityScheme},
 };
 
-use crate::{imports, jobs, links, restores, router::routes, uploads, verifications};
+use crate::{imports, jobs, links, removals, restores, router::routes, uploads, verifications};
 
 /// The API's description.
 #[derive(OpenApi)]
@@ -37,6 +37,7 @@ use crate::{imports, jobs, links, restores, router::routes, uploads, verificatio
         links::routes::create_link,
         links::routes::revoke_link,
         links::download,
+        removals::routes::start_removal,
         restores::routes::preflight,
         restores::routes::start_restore,
         restores::routes::start_undo,

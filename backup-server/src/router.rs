@@ -18,7 +18,7 @@ use tower_http::{catch_panic::CatchPanicLayer, trace::TraceLayer};
 pub(crate) use extract::{ApiJson, ApiPath};
 pub(crate) use refusals::{Answer, Refusal};
 
-use crate::{imports, jobs, links, openapi, restores, server::App, uploads, verifications};
+use crate::{imports, jobs, links, openapi, removals, restores, server::App, uploads, verifications};
 
 /// The largest body of a request; all of them are small JSON documents.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -71,6 +71,7 @@ pub(crate) fn table() -> Vec<Route> {
         Route::new(Token, get.clone(), "/v1/repositories/{repository}/backups", routes::list_backups),
         Route::new(Token, get.clone(), "/v1/repositories/{repository}/backups/{backup}", routes::get_backup),
         Route::new(Token, delete.clone(), "/v1/repositories/{repository}/backups/{backup}", routes::delete_backup),
+        Route::new(Token, post.clone(), "/v1/repositories/{repository}/removals", removals::routes::start_removal),
         Route::new(
             Token,
             post.clone(),

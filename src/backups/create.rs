@@ -1,18 +1,15 @@
 //! Create Backup: writes down what is asked for, then hands it to the backup server.
 
-use backup_api::{BackupFormat, BackupId};
+use backup_api::BackupFormat;
 
-use super::Trigger;
 use crate::{
-    backup_servers,
     error::{AppError, AppResult},
     operations::{
         OperationId, OperationKind,
-        actions::{self, Entry},
-        follow, queue,
-        store::{self, Stored},
+        begin::{self, Asker},
+        store::Stored,
     },
-    server::Panel,
+    server::{Panel, db::Tx},
     subscriptions::{self, SubscriptionId},
     users::User,
 };
@@ -29,34 +26,26 @@ pub async fn create(
 ) -> AppResult<OperationId> {
     let comment = checked_comment(comment)?;
     let mut tx = panel.db.begin().await?;
-    let subscription = subscriptions::store::find_in(&mut tx, id).await?;
-    let (server, repository) = subscription.destination().ok_or_else(|| {
+    let mut new = prepare(panel, &mut tx, Asker::Person(user), id, format).await?;
+    new.comment = comment;
+    let what = format!("Started a backup of {} as {}", new.database, format.as_str());
+    begin::begin(panel, tx, &new, what).await
+}
+
+/// A new backup of a subscription, unless another operation is under way.
+pub async fn prepare(
+    panel: &Panel,
+    tx: &mut Tx,
+    asker: Asker<'_>,
+    id: SubscriptionId,
+    format: BackupFormat,
+) -> AppResult<Stored> {
+    let subscription = subscriptions::store::find_in(tx, id).await?;
+    let place = subscription.destination().ok_or_else(|| {
         AppError::Conflict("No backup server is set. Choose one in the subscription's form first.".to_owned())
     })?;
-    queue::one_at_a_time(panel, &mut tx, id).await?;
-    let server_name = backup_servers::store::name_of(&mut tx, server).await?;
-    let operation = queue::operation(panel, user, OperationKind::Backup, &subscription, server_name);
-    let new = Stored {
-        operation,
-        server: Some(server),
-        repository,
-        backup: BackupId(panel.id()),
-        database: subscription.database_name.clone(),
-        format,
-        comment,
-        trigger: Trigger::Manual,
-        asked_by_id: Some(user.id),
-        accepted: false,
-        cancel_asked: false,
-        restore: None,
-    };
-    store::insert(&mut tx, &new).await?;
-    let what = format!("Started a backup of {} as {}", new.database, format.as_str());
-    actions::write(panel, &mut tx, Entry::by(user, what).about(id, &subscription.name).started()).await?;
-    tx.commit().await?;
-    panel.live.publish(&new.operation);
-    follow::begin(panel, new.operation.id, false);
-    Ok(new.operation.id)
+    let new = begin::prepare(panel, tx, asker, OperationKind::Backup, &subscription, place).await?;
+    Ok(Stored { format, ..new })
 }
 
 /// What somebody wrote about a backup, if it is not too long.

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Who an act is by when nobody asked for it.
-const HOLDFAST: &str = "Holdfast";
+pub const HOLDFAST: &str = "Holdfast";
 
 /// Something that was done, to be written down.
 #[derive(Clone, Debug)]

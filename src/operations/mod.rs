@@ -12,6 +12,8 @@ pub mod actions;
 pub mod actions_page;
 pub mod api;
 #[cfg(feature = "ssr")]
+pub mod begin;
+#[cfg(feature = "ssr")]
 pub mod cancel;
 #[cfg(feature = "ssr")]
 pub mod events;

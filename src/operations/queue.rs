@@ -1,39 +1,14 @@
-//! The beginning of an operation: one at a time for a subscription.
-
-use backup_api::{JobState, Phase, Progress};
+//! One operation at a time for a subscription.
 
 use super::{
-    Operation, OperationId, OperationKind,
+    OperationKind,
     store::{self, Stored},
 };
 use crate::{
     error::{AppError, AppResult},
     server::{Panel, db::Tx},
-    subscriptions::{SubscriptionId, store::Row},
-    users::User,
+    subscriptions::SubscriptionId,
 };
-
-/// A new operation, which waits to be handed over.
-pub fn operation(panel: &Panel, user: &User, kind: OperationKind, subscription: &Row, server: String) -> Operation {
-    Operation {
-        id: OperationId(panel.id()),
-        kind,
-        subscription: Some(subscription.subscription()),
-        subscription_name: subscription.name.clone(),
-        server,
-        asked_by: user.name.clone(),
-        state: JobState::Queued,
-        phase: Phase::Waiting,
-        progress: Progress::default(),
-        bytes_per_second: None,
-        created_at: panel.clock.now(),
-        started_at: None,
-        finished_at: None,
-        failure: None,
-        restore: None,
-        import: None,
-    }
-}
 
 /// Refuses a second operation of a subscription, in words that name the first.
 pub async fn one_at_a_time(panel: &Panel, tx: &mut Tx, id: SubscriptionId) -> AppResult<()> {

@@ -1,11 +1,8 @@
 //! Restores and their undoing: checked, written down, handed to the backup server.
 
-use backup_api::{BackupFormat, BackupId, DatabaseName, RepositoryId, RestoreMode, RestorePlan, Source};
+use backup_api::{BackupId, DatabaseName, RestoreMode, RestorePlan, Source};
 
-use super::{
-    RestoreFacts, RestoreOptions, Undo, can_neutralize,
-    store::{self, Kept},
-};
+use super::{RestoreFacts, RestoreOptions, Undo, can_neutralize, store::Kept};
 use crate::{
     backup_servers::{
         ServerId,
@@ -17,9 +14,8 @@ use crate::{
     },
     error::{AppError, AppResult},
     operations::{
-        Operation, OperationId, OperationKind,
-        actions::{self, Entry},
-        follow, queue,
+        OperationId, OperationKind,
+        begin::{self, Asker},
         store::{self as operations, Stored},
     },
     server::Panel,
@@ -128,52 +124,19 @@ pub async fn restore(
             .map_err(|reason| AppError::field("neutralize", reason))?;
     }
     check_typed(typed_name, wanted.target().as_str())?;
-    let (line, id) = (&wanted.found.line, wanted.found.line.subscription);
+    let line = &wanted.found.line;
     let mut tx = panel.db.begin().await?;
-    queue::one_at_a_time(panel, &mut tx, id).await?;
-    let mut operation =
-        queue::operation(panel, user, OperationKind::Restore, &wanted.subscription, wanted.server.name.clone());
-    let facts = facts_of(&wanted, operation.id);
-    let kept = Kept { backup: line.remote_id, version_before: wanted.subscription.odoo_version.clone() };
-    operation.restore = Some(facts.clone());
-    let place = Place {
-        server: wanted.found.server,
-        repository: wanted.found.repository,
-        database: wanted.database.to_string(),
-        format: line.format,
-    };
-    let new = stored(panel, user, operation, place, kept.clone());
-    operations::insert(&mut tx, &new).await?;
-    store::insert(&mut tx, &facts, &kept).await?;
+    let place = (wanted.found.server, wanted.found.repository);
+    let (asker, kind) = (Asker::Person(user), OperationKind::Restore);
+    let mut new = begin::prepare(panel, &mut tx, asker, kind, &wanted.subscription, place).await?;
+    let facts = facts_of(&wanted, new.operation.id);
     let what = format!("Started restoring {}", facts.in_words());
-    begin(panel, tx, Entry::by(user, what), id, &new).await
-}
-
-/// Where the backup is, and which database it is about.
-struct Place {
-    server: ServerId,
-    repository: RepositoryId,
-    database: String,
-    format: BackupFormat,
-}
-
-/// The operation as it is stored; of a restore with what becomes the line of its safety backup.
-fn stored(panel: &Panel, user: &User, operation: Operation, place: Place, kept: Kept) -> Stored {
-    let restored = operation.restore.as_ref().filter(|_| operation.kind == OperationKind::Restore);
-    Stored {
-        comment: restored.map(|facts| format!("Before the restore of {}", facts.line_name)).unwrap_or_default(),
-        trigger: if restored.is_some() { Trigger::Safety } else { Trigger::Manual },
-        operation,
-        server: Some(place.server),
-        repository: place.repository,
-        backup: BackupId(panel.id()),
-        database: place.database,
-        format: place.format,
-        asked_by_id: Some(user.id),
-        accepted: false,
-        cancel_asked: false,
-        restore: Some(kept),
-    }
+    // What becomes the line of its safety backup.
+    new.comment = format!("Before the restore of {}", facts.line_name);
+    (new.trigger, new.format) = (Trigger::Safety, line.format);
+    new.operation.restore = Some(facts);
+    new.restore = Some(Kept { backup: line.remote_id, version_before: wanted.subscription.odoo_version.clone() });
+    begin::begin(panel, tx, &new, what).await
 }
 
 fn facts_of(wanted: &Wanted, restore: OperationId) -> RestoreFacts {
@@ -205,15 +168,13 @@ pub async fn undo(panel: &Panel, user: &User, restore: OperationId, typed_name: 
         return Err(AppError::not_found(THIS));
     };
     check_typed(typed_name, &facts.database)?;
-    queue::one_at_a_time(panel, &mut tx, id).await?;
     let subscription = subscriptions::store::find_in(&mut tx, id).await?;
-    let mut operation = queue::operation(panel, user, OperationKind::Undo, &subscription, before.operation.server);
+    let place = (server, before.repository);
+    let new = begin::prepare(panel, &mut tx, Asker::Person(user), OperationKind::Undo, &subscription, place).await?;
     let what = format!("Started undoing the restore of {}", facts.what_into_what());
-    operation.restore = Some(facts);
-    let place = Place { server, repository: before.repository, database: before.database, format: before.format };
-    let new = stored(panel, user, operation, place, kept);
-    operations::insert(&mut tx, &new).await?;
-    begin(panel, tx, Entry::by(user, what), id, &new).await
+    let mut new = Stored { database: before.database, format: before.format, restore: Some(kept), ..new };
+    new.operation.restore = Some(facts);
+    begin::begin(panel, tx, &new, what).await
 }
 
 /// Whether a restore can be undone: for which subscription and through which server.
@@ -231,21 +192,6 @@ fn offered(before: &Stored) -> AppResult<(SubscriptionId, ServerId)> {
         Undo::NotOffered { why } => why.clone(),
     };
     Err(AppError::Conflict(format!("This restore cannot be undone. {why}")))
-}
-
-async fn begin(
-    panel: &Panel,
-    mut tx: crate::server::db::Tx,
-    entry: Entry<'_>,
-    id: SubscriptionId,
-    new: &Stored,
-) -> AppResult<OperationId> {
-    let operation = &new.operation;
-    actions::write(panel, &mut tx, entry.about(id, &operation.subscription_name).started()).await?;
-    tx.commit().await?;
-    panel.live.publish(operation);
-    follow::begin(panel, operation.id, false);
-    Ok(operation.id)
 }
 
 fn check_typed(typed: &str, database: &str) -> AppResult<()> {

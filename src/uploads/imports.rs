@@ -1,7 +1,7 @@
 //! Imports: a file that was uploaded or is at a URL becomes a backup line, by an operation like any other.
 
 use axum::http::StatusCode;
-use backup_api::{BackupFormat, BackupId, DatabaseName, ImportSource, JobId, RepositoryId, StartImport, UploadId};
+use backup_api::{BackupFormat, DatabaseName, ImportSource, JobId, RepositoryId, StartImport, UploadId};
 
 use super::{
     ImportFacts, begin, format_of,
@@ -15,11 +15,10 @@ use crate::{
     error::{AppError, AppResult},
     operations::{
         OperationId, OperationKind,
-        actions::{self, Entry},
-        follow, queue,
-        store::{self as operations, Stored},
+        begin::{self as operations, Asker},
+        store::Stored,
     },
-    server::{Panel, db::Tx},
+    server::Panel,
     subscriptions::{SubscriptionId, store::Row},
     users::User,
 };
@@ -97,52 +96,19 @@ async fn start(
     origin: &Origin,
     wishes: &Wishes,
 ) -> AppResult<OperationId> {
-    let id = subscription.subscription();
+    let place = subscription.destination();
+    let place = place.ok_or_else(|| AppError::not_found("The subscription's backup server"))?;
     let comment = commented(&facts, &checked_comment(&wishes.comment)?);
     let mut tx = panel.db.begin().await?;
-    queue::one_at_a_time(panel, &mut tx, id).await?;
-    let what = format!("Started importing {}", facts.in_words());
-    let new = stored(panel, &mut tx, user, subscription, facts.clone(), comment).await?;
-    let operation = &new.operation;
-    operations::insert(&mut tx, &new).await?;
-    store::insert_import(panel, &mut tx, operation.id, &facts, origin).await?;
-    actions::write(panel, &mut tx, Entry::by(user, what).about(id, &subscription.name).started()).await?;
-    tx.commit().await?;
-    panel.live.publish(operation);
-    follow::begin(panel, operation.id, false);
-    Ok(operation.id)
-}
-
-/// The operation as it is stored.
-async fn stored(
-    panel: &Panel,
-    tx: &mut Tx,
-    user: &User,
-    subscription: &Row,
-    facts: ImportFacts,
-    comment: String,
-) -> AppResult<Stored> {
-    let (server, repository) =
-        subscription.destination().ok_or_else(|| AppError::not_found("The subscription's backup server"))?;
-    let name = crate::backup_servers::store::name_of(tx, server).await?;
-    let mut operation = queue::operation(panel, user, OperationKind::Import, subscription, name);
-    let trigger = if facts.host.is_some() { Trigger::Url } else { Trigger::Upload };
-    let format = format_of(&facts.file_name).unwrap_or(BackupFormat::Zip);
-    operation.import = Some(facts);
-    Ok(Stored {
-        operation,
-        server: Some(server),
-        repository,
-        backup: BackupId(panel.id()),
-        database: subscription.database_name.clone(),
-        format,
-        comment,
-        trigger,
-        asked_by_id: Some(user.id),
-        accepted: false,
-        cancel_asked: false,
-        restore: None,
-    })
+    let (asker, kind) = (Asker::Person(user), OperationKind::Import);
+    let mut new = operations::prepare(panel, &mut tx, asker, kind, subscription, place).await?;
+    new.comment = comment;
+    new.trigger = if facts.host.is_some() { Trigger::Url } else { Trigger::Upload };
+    new.format = format_of(&facts.file_name).unwrap_or(BackupFormat::Zip);
+    new.operation.import = Some(facts.clone());
+    operations::write(panel, &mut tx, &new, format!("Started importing {}", facts.in_words())).await?;
+    store::insert_import(panel, &mut tx, new.operation.id, &facts, origin).await?;
+    operations::commit(panel, tx, &new).await
 }
 
 /// What the line says about the backup: the file's own name first.

@@ -126,6 +126,7 @@ impl Restorer {
             failure: None,
             backup: None,
             restored: None,
+            removed: Vec::new(),
         };
         self.jobs.send_modify(|jobs| {
             jobs.entry(id).or_insert(job);

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use backup_api::{
-    Backup, Failure, FailureCode, Phase, Problem, RepositoryId, Severity, Source, SourceReport, StartBackup,
+    Backup, Failure, FailureCode, Phase, Problem, ProblemCode, RepositoryId, Severity, Source, SourceReport,
+    StartBackup,
 };
 
 use super::{JobContext, Wanted, reporter, space, store, words};
@@ -41,7 +42,10 @@ impl BackupJob {
         }
         if !stops.is_empty() {
             let message = stops.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("\n");
-            return Err(Failure { code: FailureCode::Source, message });
+            // Only what may pass by itself is worth another try.
+            let passes = stops.iter().all(|problem| problem.code == ProblemCode::Unreachable);
+            let code = if passes { FailureCode::Unreachable } else { FailureCode::Source };
+            return Err(Failure { code, message });
         }
         context.info(words::report(&report));
         Ok(report)

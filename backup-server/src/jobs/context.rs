@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use backup_api::{Backup, Job, JobId, LogLevel, LogLine, Phase, Progress};
+use backup_api::{Backup, BackupId, Job, JobId, LogLevel, LogLine, Phase, Progress};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -44,6 +44,11 @@ impl JobContext {
     /// Names a backup that the work made on its way; kept whatever becomes of the work.
     pub fn made_backup(&self, backup: Backup) {
         self.job.send_modify(|job| job.backup = Some(backup));
+    }
+
+    /// Names a backup that the work removed; kept whatever becomes of the work.
+    pub fn removed(&self, backup: BackupId) {
+        self.job.send_modify(|job| job.removed.push(backup));
     }
 
     /// Begins a phase whose size is not known.

@@ -135,6 +135,7 @@ impl JobRunner {
             failure: None,
             backup: None,
             restored: None,
+            removed: Vec::new(),
         }
     }
 

@@ -158,19 +158,22 @@ impl Repositories {
         .await
     }
 
-    /// Frees what a failed or deleted backup left: at once, or after the downloads that run at the moment.
-    async fn prune_when_free(&self, repository: RepositoryId, lock: &Lock) {
+    /// Frees what a failed or deleted backup left: at once, or after the downloads that run at the moment. Whether it is
+    /// done.
+    async fn prune_when_free(&self, repository: RepositoryId, lock: &Lock) -> bool {
         let repositories = self.clone();
         let prune = async move {
             if let Err(error) = repositories.prune(repository).await {
                 tracing::warn!(repository.id = %repository, error = %error, "Could not prune {repository}: {error}");
             }
         };
-        if lock.access.try_write().is_ok() {
+        let at_once = lock.access.try_write().is_ok();
+        if at_once {
             prune.await;
         } else {
             tokio::spawn(prune);
         }
+        at_once
     }
 
     /// The backups of a repository, the newest first; none when there is no repository yet.
@@ -200,10 +203,20 @@ impl Repositories {
     /// Forgets a backup, and frees what no other needs: at once, or after the downloads that run at the moment, of this
     /// backup too.
     pub async fn delete(&self, repository: RepositoryId, backup: BackupId) -> Result<(), StorageError> {
-        self.shared(repository, move |home| maintain::forget(home, repository, backup)).await?;
-        let lock = self.inner.lock_of(repository);
-        self.prune_when_free(repository, &lock).await;
+        self.forget(repository, backup).await?;
+        self.free(repository).await;
         Ok(())
+    }
+
+    /// Forgets a backup without freeing anything: [`Self::free`] does that once for many.
+    pub async fn forget(&self, repository: RepositoryId, backup: BackupId) -> Result<(), StorageError> {
+        self.shared(repository, move |home| maintain::forget(home, repository, backup)).await
+    }
+
+    /// Frees what no backup needs, at once (true) or after the downloads that run at the moment.
+    pub async fn free(&self, repository: RepositoryId) -> bool {
+        let lock = self.inner.lock_of(repository);
+        self.prune_when_free(repository, &lock).await
     }
 
     /// Puts a repository in order and frees what no backup needs.

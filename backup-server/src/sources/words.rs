@@ -22,6 +22,7 @@ pub(crate) fn unusable(problem: Problem) -> Failure {
     let code = match problem.code {
         ProblemCode::NoMatchingPgDump => FailureCode::PgDump,
         ProblemCode::DiskFull => FailureCode::NoSpace,
+        ProblemCode::Unreachable => FailureCode::Unreachable,
         _ => FailureCode::Source,
     };
     Failure { code, message: problem.message }

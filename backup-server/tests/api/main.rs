@@ -7,6 +7,7 @@ mod disk_full;
 mod downloads;
 mod jobs;
 mod refusals;
+mod removals;
 mod restores;
 mod secrets;
 mod setting;

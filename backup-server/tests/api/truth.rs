@@ -56,7 +56,7 @@ async fn an_odoo_that_refuses_is_no_backup() {
         database: origin.name(),
         master_password: Secret::new("x"),
     };
-    must_fail(&served, "nobody there", &nobody, zip, Refused, "127.0.0.1").await;
+    must_fail(&served, "nobody there", &nobody, zip, FailureCode::Unreachable, "127.0.0.1").await;
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn a_postgres_that_refuses_is_no_backup() {
     let url = Cluster::shared().url().replace(Cluster::shared().password(), "wrong");
     must_fail(&served, "wrong password", &origin.direct_through(&url), zip, Refused, "password").await;
     let nobody = origin.direct_through("postgres://odoo:x@127.0.0.1:1/");
-    must_fail(&served, "nobody there", &nobody, zip, Refused, "127.0.0.1").await;
+    must_fail(&served, "nobody there", &nobody, zip, FailureCode::Unreachable, "127.0.0.1").await;
     let unknown = Source::Postgres {
         url: Secret::new(Cluster::shared().url()),
         database: backup_api::DatabaseName::parse("truth_nobody").unwrap(),

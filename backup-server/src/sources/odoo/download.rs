@@ -136,7 +136,10 @@ fn bad_status(status: reqwest::StatusCode, html: &str) -> Failure {
 
 fn no_answer(error: &reqwest::Error) -> Failure {
     if error.is_connect() {
-        return words::failure(FailureCode::Source, format!("Odoo cannot be reached: {}. Try again.", chain(error)));
+        return words::failure(
+            FailureCode::Unreachable,
+            format!("Odoo cannot be reached: {}. Try again.", chain(error)),
+        );
     }
     let message = format!(
         "Odoo closed the connection without an answer ({}). Its limit_time_real may be too short to build the backup: \
