@@ -13,6 +13,8 @@ pub mod components;
 pub mod error;
 pub mod operations;
 pub mod restores;
+pub mod retention;
+pub mod schedules;
 #[cfg(feature = "ssr")]
 pub mod server;
 pub mod subscriptions;

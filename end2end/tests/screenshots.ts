@@ -99,6 +99,37 @@ test("a restore", async ({ page, facts, open }) => {
     }
 });
 
+test("a plan", async ({ page, facts, open }) => {
+    test.setTimeout(300_000);
+    const shoot = (name: string) => shootPage(page, name);
+    await createSubscription(page, facts, { name: "Elm Logistics", connection: "direct" });
+    const path = new URL(page.url()).pathname;
+    await open(path);
+    for (const comment of ["before the upgrade", "after it", "and once more"]) {
+        await startBackup(page, "dump", comment);
+        await expect(line(page, comment)).toContainText("Good", { timeout: 60_000 });
+    }
+    await open(`${path}?tab=general`);
+    await page.getByLabel("Back up by schedule").check();
+    await page.getByLabel("Times").fill("06:30, 18:30");
+    await page.getByLabel("Time zone").fill("Europe/Berlin");
+    await page.getByLabel("Keep latest").fill("2");
+    await page.getByRole("button", { name: "Preview" }).click();
+    await expect(page.getByText("1 backup would be removed")).toBeVisible();
+    await page.getByRole("heading", { name: "Schedule" }).scrollIntoViewIfNeeded();
+    await shoot("plan");
+    await page.getByRole("status", { name: "What retention would do" }).scrollIntoViewIfNeeded();
+    await shoot("plan-retention");
+    await page.getByRole("button", { name: "Save changes" }).click();
+    await expect(page.getByText("Changes saved")).toBeVisible();
+    await open(path);
+    await expect(page.getByText("Not kept by the rule")).toBeVisible();
+    await shoot("lines-kept");
+    await open("/subscriptions");
+    await page.getByLabel("Choose Elm Logistics").check();
+    await shoot("subscriptions-chosen");
+});
+
 test.describe("many subscriptions", () => {
     test.use({ panel: "seeded", storageState: { cookies: [], origins: [] } });
 

@@ -6,7 +6,7 @@ use leptos_router::hooks::use_params_map;
 use uuid::Uuid;
 
 use super::{
-    BackupServer, DEFAULT_UNDO_HOURS, LONGEST_UNDO_HOURS, ServerId,
+    BackupServer, DEFAULT_JOB_LIMIT, DEFAULT_UNDO_HOURS, LARGEST_JOB_LIMIT, LONGEST_UNDO_HOURS, ServerId,
     api::{DeleteServer, SaveServer, TestServer, get_server},
     list_page::space_view,
 };
@@ -19,7 +19,7 @@ use crate::{
     users::Role,
 };
 
-const FIELDS: &[&str] = &["name", "url", "token", "undo_hours"];
+const FIELDS: &[&str] = &["name", "url", "token", "undo_hours", "job_limit"];
 
 const UNDO_HINT: &str = "How long a replaced database is kept, so that its restore can be undone. 0 keeps none.";
 
@@ -95,6 +95,7 @@ fn form_view(server: Option<BackupServer>) -> AnyView {
     let id = server.as_ref().map(|server| server.id.0.to_string());
     let embedded = server.as_ref().is_some_and(|server| server.embedded);
     let undo_hours = server.as_ref().map_or(DEFAULT_UNDO_HOURS, |server| server.undo_hours).to_string();
+    let job_limit = server.as_ref().map_or(DEFAULT_JOB_LIMIT, |server| server.job_limit).to_string();
     let (name, url) = server.map(|server| (server.name, server.url)).unwrap_or_default();
     let token_hint = if id.is_some() {
         "Empty keeps the stored one."
@@ -126,6 +127,7 @@ fn form_view(server: Option<BackupServer>) -> AnyView {
                             <Field label="Token" name="input[token]" kind="password" hint=token_hint autocomplete="new-password" failure />
                         })}
                         <Field label="Undo window of restores, hours" name="input[undo_hours]" kind="number" value=undo_hours min=0 max=LONGEST_UNDO_HOURS hint=UNDO_HINT required=true failure />
+                        <Field label="Operations at once" name="input[job_limit]" kind="number" value=job_limit min=1 max=LARGEST_JOB_LIMIT hint="With so many under way, planned backups wait for their turn." required=true failure />
                     </div>
                     {test_view(test)}
                 </section>

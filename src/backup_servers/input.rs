@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backup_api::{Client, ClientError, ErrorCode, Secret, ServerInfo};
 
-use super::{DEFAULT_UNDO_HOURS, LONGEST_UNDO_HOURS, ServerId, ServerInput, clients, reach, store};
+use super::{DEFAULT_UNDO_HOURS, LARGEST_JOB_LIMIT, LONGEST_UNDO_HOURS, ServerId, ServerInput, clients, reach, store};
 use crate::{
     error::{AppError, AppResult},
     operations::actions::{self, Entry},
@@ -23,6 +23,7 @@ struct Checked {
     token: Secret,
     embedded: bool,
     undo_hours: u32,
+    job_limit: Option<u32>,
     client: Client,
 }
 
@@ -46,6 +47,9 @@ pub async fn save(panel: &Panel, user: &User, input: ServerInput) -> AppResult<S
         format!("Added the backup server “{}”", checked.name)
     };
     store::keep_replaced(&mut tx, id, checked.undo_hours).await?;
+    if let Some(limit) = checked.job_limit {
+        store::limit_jobs(&mut tx, id, limit).await?;
+    }
     actions::write(panel, &mut tx, Entry::by(user, what)).await?;
     tx.commit().await?;
     match info {
@@ -77,11 +81,13 @@ async fn check(panel: &Panel, input: &ServerInput) -> AppResult<Checked> {
         None => None,
     };
     let undo_hours = undo_hours(&input.undo_hours, known.as_ref().map(|known| known.undo_hours))?;
+    let job_limit = job_limit(&input.job_limit)?;
     if let (Some(id), Some(known)) = (input.id, &known)
         && known.embedded
     {
         let client = clients::server(panel, id).await?.client;
-        return Ok(Checked { name, url: String::new(), token: Secret::new(""), embedded: true, undo_hours, client });
+        let (url, token) = (String::new(), Secret::new(""));
+        return Ok(Checked { name, url, token, embedded: true, undo_hours, job_limit, client });
     }
     let url = clients::parse_url(&input.url)?;
     let token = match (input.token.trim(), known) {
@@ -99,7 +105,21 @@ async fn check(panel: &Panel, input: &ServerInput) -> AppResult<Checked> {
         (token, _) => Secret::new(token),
     };
     let client = clients::new_client(&url, token.clone())?;
-    Ok(Checked { name, url: url.as_str().trim_end_matches('/').to_owned(), token, embedded: false, undo_hours, client })
+    let url = url.as_str().trim_end_matches('/').to_owned();
+    Ok(Checked { name, url, token, embedded: false, undo_hours, job_limit, client })
+}
+
+/// The limit that a form says, if it says one.
+fn job_limit(text: &str) -> AppResult<Option<u32>> {
+    match text.trim() {
+        "" => Ok(None),
+        text => text
+            .parse()
+            .ok()
+            .filter(|limit| (1..=LARGEST_JOB_LIMIT).contains(limit))
+            .map(Some)
+            .ok_or_else(|| AppError::field("job_limit", "Enter a whole number from 1 to 64.")),
+    }
 }
 
 /// The hours that a form says; empty keeps what is stored.

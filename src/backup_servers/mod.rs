@@ -43,6 +43,8 @@ pub struct BackupServer {
     pub subscriptions: u64,
     /// For how many hours its restores keep the replaced database, so that they can be undone; 0 for not at all.
     pub undo_hours: u32,
+    /// How many operations it may have under way before a planned backup waits for its turn.
+    pub job_limit: u32,
 }
 
 /// Whether a server answers.
@@ -90,9 +92,16 @@ pub struct ServerInput {
     /// Hours for which a replaced database is kept, as text; empty keeps the stored figure, of a new one 24.
     #[serde(default)]
     pub undo_hours: String,
+    /// Operations under way before a planned backup waits, as text; empty keeps the stored figure, of a new one 2.
+    #[serde(default)]
+    pub job_limit: String,
 }
 
 /// For how many hours a server keeps a replaced database unless its form says otherwise.
 pub const DEFAULT_UNDO_HOURS: u32 = 24;
+/// How many operations a server has under way before a planned backup waits, unless its form says otherwise.
+pub const DEFAULT_JOB_LIMIT: u32 = 2;
+/// The most that a form may say.
+pub const LARGEST_JOB_LIMIT: u32 = 64;
 /// The longest that a form may say: 30 days.
 pub const LONGEST_UNDO_HOURS: u32 = 720;

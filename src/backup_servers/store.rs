@@ -32,6 +32,7 @@ struct Row {
     reach_reason: Option<String>,
     subscriptions: i64,
     undo_hours: i64,
+    job_limit: i64,
 }
 
 /// All servers by name, or the one with this id.
@@ -40,7 +41,7 @@ pub async fn list(panel: &Panel, only: Option<ServerId>) -> AppResult<Vec<Backup
         panel.db,
         fetch_all,
         "SELECT v.id, v.name, v.url, v.embedded, v.version, v.total_bytes, v.free_bytes, v.repositories_bytes,
-                v.reachable, v.reach_since, v.reach_reason, v.undo_hours,
+                v.reachable, v.reach_since, v.reach_reason, v.undo_hours, v.job_limit,
                 (SELECT COUNT(*) FROM subscriptions s WHERE s.server_id = v.id) AS subscriptions
          FROM backup_servers v WHERE $1 IS NULL OR v.id = $1 ORDER BY v.name_key",
         only.map(|id| id.0)
@@ -157,6 +158,18 @@ pub async fn keep_replaced(tx: &mut Tx, id: ServerId, hours: u32) -> AppResult<(
     Ok(())
 }
 
+/// Changes how many operations it may have under way before a planned backup waits.
+pub async fn limit_jobs(tx: &mut Tx, id: ServerId, limit: u32) -> AppResult<()> {
+    query!(tx, execute, "UPDATE backup_servers SET job_limit = $2 WHERE id = $1", id.0, i64::from(limit))?;
+    Ok(())
+}
+
+/// Servers that did not answer when they were last asked.
+pub async fn unreachable(tx: &mut Tx) -> AppResult<Vec<ServerId>> {
+    let rows: Vec<(Uuid,)> = query!(tx, fetch_all, "SELECT id FROM backup_servers WHERE NOT reachable")?;
+    Ok(rows.into_iter().map(|(id,)| ServerId(id)).collect())
+}
+
 fn hours(stored: i64) -> u32 {
     u32::try_from(stored).unwrap_or_default()
 }
@@ -250,6 +263,7 @@ impl Row {
             space,
             subscriptions: number(self.subscriptions),
             undo_hours: hours(self.undo_hours),
+            job_limit: hours(self.job_limit),
         }
     }
 }

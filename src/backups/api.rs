@@ -4,12 +4,17 @@
 use backup_api::{BackupFormat, LinkCompression, RecoveryKit};
 use leptos::prelude::*;
 
-use super::{LineId, LinePage, LineQuery};
+use super::{BulkStart, LineId, LinePage, LineQuery};
 #[cfg(feature = "ssr")]
 use super::{create, download, notes, reconcile, removal, store, verify};
 use crate::{error::AppError, operations::OperationId, subscriptions::SubscriptionId};
 #[cfg(feature = "ssr")]
-use crate::{operations::queue, server::door, users::Role};
+use crate::{
+    operations::queue,
+    retention::{self, Fate},
+    server::door,
+    users::Role,
+};
 
 /// One page of a subscription's lines, compared with what its servers hold.
 #[server]
@@ -17,9 +22,14 @@ pub async fn list_lines(subscription: SubscriptionId, query: LineQuery) -> Resul
     door(Role::Viewer, async |panel, _| {
         let reconcile::Answers { unreachable: server_unreachable, verification } =
             reconcile::bring_up_to_date(&panel, subscription).await?;
-        let (lines, matching) = store::page(&panel, subscription, &query).await?;
+        let (mut lines, matching) = store::page(&panel, subscription, &query).await?;
+        let mut fates = retention::lines::fates(&panel, subscription).await?;
+        let to_remove = fates.values().filter(|fate| **fate == Fate::Goes).count() as u64;
+        for line in &mut lines {
+            line.fate = fates.remove(&line.id);
+        }
         let busy = queue::in_the_way(&panel, subscription).await?.is_some();
-        Ok(LinePage { lines, matching, server_unreachable, verification, busy, as_of: panel.clock.now() })
+        Ok(LinePage { lines, matching, server_unreachable, verification, to_remove, busy, as_of: panel.clock.now() })
     })
     .await
 }
@@ -35,6 +45,19 @@ pub async fn create_backup(
         let operation = create::create(&panel, &caller.user, subscription, format, &comment).await?;
         leptos_axum::redirect(&format!("/subscriptions/{}", subscription.0));
         Ok(operation)
+    })
+    .await
+}
+
+/// Starts a backup of each of several subscriptions (operators), as their schedules make them; goes to the operations or,
+/// when some could not be started, to the action log, which says why.
+#[server]
+pub async fn back_up_now(#[server(default)] subscriptions: Vec<SubscriptionId>) -> Result<BulkStart, AppError> {
+    door(Role::Operator, async |panel, caller| {
+        let started = create::of_several(&panel, &caller.user, &subscriptions).await?;
+        // Where it says what became of them.
+        leptos_axum::redirect(if started.refused.is_empty() { "/operations" } else { "/action-log" });
+        Ok(started)
     })
     .await
 }

@@ -2,13 +2,16 @@
 
 use backup_api::BackupFormat;
 
+use super::BulkStart;
 use crate::{
     error::{AppError, AppResult},
     operations::{
         OperationId, OperationKind,
+        actions::{self, Entry},
         begin::{self, Asker},
         store::Stored,
     },
+    schedules,
     server::{Panel, db::Tx},
     subscriptions::{self, SubscriptionId},
     users::User,
@@ -30,6 +33,37 @@ pub async fn create(
     new.comment = comment;
     let what = format!("Started a backup of {} as {}", new.database, format.as_str());
     begin::begin(panel, tx, &new, what).await
+}
+
+/// The most subscriptions of one request.
+const MOST_AT_ONCE: usize = 500;
+
+/// Starts a backup of each subscription that none is under way for; the others are told, and written to the action log.
+pub async fn of_several(panel: &Panel, user: &User, ids: &[SubscriptionId]) -> AppResult<BulkStart> {
+    if ids.is_empty() {
+        return Err(AppError::invalid("Choose at least one subscription in the list."));
+    }
+    if ids.len() > MOST_AT_ONCE {
+        return Err(AppError::invalid("Choose at most 500 subscriptions at once."));
+    }
+    let mut started = BulkStart::default();
+    for id in ids {
+        let subscription = subscriptions::store::find(panel, *id).await?;
+        let format = schedules::store::of(panel, *id).await?.format;
+        match create(panel, user, *id, format, "").await {
+            Ok(_) => started.begun += 1,
+            Err(AppError::Conflict(reason)) => {
+                let what = format!("Could not start a backup: {reason}");
+                actions::note(panel, Entry::by(user, what).about(*id, &subscription.name).failed()).await?;
+                started.refused.push(format!("{}: {reason}", subscription.name));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match (started.begun, started.refused.as_slice()) {
+        (0, [first, ..]) => Err(AppError::Conflict(format!("No backup was started. {first}"))),
+        _ => Ok(started),
+    }
 }
 
 /// A new backup of a subscription, unless another operation is under way.

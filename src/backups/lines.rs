@@ -20,6 +20,7 @@ use crate::{
     },
     operations::following::Live,
     restores::wizard::RestoreDialog,
+    retention::views::retention_view,
     subscriptions::SubscriptionId,
     users::Role,
 };
@@ -119,6 +120,8 @@ fn page_view(context: LineContext, query: &LineQuery, page: LinePage) -> AnyView
         .verification
         .as_ref()
         .map(|state| soundness_view(context.subscription, state, page.busy, context.as_of, context.role));
+    let retention =
+        (!page.lines.is_empty()).then(|| retention_view(context.subscription, page.to_remove, page.busy, context.role));
     let content = if page.lines.is_empty() {
         empty_view(context, query, page.busy)
     } else {
@@ -139,7 +142,7 @@ fn page_view(context: LineContext, query: &LineQuery, page: LinePage) -> AnyView
         }
         .into_any()
     };
-    view! { <div class="stack tight">{unreachable} <div>{content}</div> {soundness}</div> }.into_any()
+    view! { <div class="stack tight">{unreachable} <div>{content}</div> {retention} {soundness}</div> }.into_any()
 }
 
 fn columns(subscription: SubscriptionId, query: &LineQuery) -> Vec<Column> {
@@ -175,6 +178,7 @@ fn row_view(context: LineContext, line: BackupLine) -> AnyView {
                     {pinned}
                 </span>
                 <Comment context line=line.id text=line.comment.clone() />
+                {line.fate.as_ref().map(|fate| view! { <span class="sub fate">{fate.in_words()}</span> })}
             </td>
             {result_cells(&line)}
             <td role="cell" data-label="Created">

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{operations::OperationId, subscriptions::SubscriptionId};
+use crate::{operations::OperationId, retention::Fate, subscriptions::SubscriptionId};
 
 pub mod api;
 #[cfg(feature = "ssr")]
@@ -68,6 +68,8 @@ pub struct BackupLine {
     pub pinned: bool,
     /// The operation that made it: its log.
     pub operation: Option<OperationId>,
+    /// What retention does with it; `None` for what it does not look at.
+    pub fate: Option<Fate>,
 }
 
 impl BackupLine {
@@ -132,6 +134,15 @@ pub enum LineResult {
     SizeChanged,
 }
 
+/// What came of asking for backups of several subscriptions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BulkStart {
+    /// How many were begun.
+    pub begun: u64,
+    /// Why others were not, each beginning with its subscription's name.
+    pub refused: Vec<String>,
+}
+
 /// One page of a subscription's lines.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinePage {
@@ -144,6 +155,8 @@ pub struct LinePage {
     /// What the subscription's server knows of the soundness of what is stored; `None` when it could not be asked or
     /// nothing is stored yet.
     pub verification: Option<VerificationState>,
+    /// How many backups of the subscription the rule of retention does not keep.
+    pub to_remove: u64,
     /// Whether a backup or restore of the subscription is under way.
     pub busy: bool,
     /// When the panel answered: ages are counted from here.

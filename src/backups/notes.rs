@@ -7,6 +7,7 @@ use crate::{
     backup_servers::clients,
     error::{AppError, AppResult},
     operations::actions::{self, Entry},
+    retention,
     server::Panel,
     subscriptions::{self, SubscriptionId},
     users::User,
@@ -33,6 +34,11 @@ pub async fn set_pinned(panel: &Panel, user: &User, id: LineId, pinned: bool) ->
     }
     let subscription = subscriptions::store::find(panel, found.line.subscription).await?;
     let mut tx = panel.db.begin().await?;
+    if pinned && retention::store::is_being_removed(&mut tx, id).await? {
+        let message =
+            format!("{} is being removed by retention at this moment; it is too late to pin it.", found.line.name);
+        return Err(AppError::Conflict(message));
+    }
     store::set_pinned(&mut tx, id, pinned).await?;
     let what = format!("{} {}", if pinned { "Pinned" } else { "Unpinned" }, found.line.name);
     actions::write(panel, &mut tx, Entry::by(user, what).about(found.line.subscription, &subscription.name)).await?;

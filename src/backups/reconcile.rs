@@ -21,6 +21,7 @@ use crate::{
         OperationId,
         actions::{self, Entry},
     },
+    retention,
     server::{
         Panel,
         db::{Tx, millis, number, query},
@@ -156,6 +157,7 @@ struct Changes {
     missing: u64,
     back: u64,
     size_changed: u64,
+    gone: u64,
 }
 
 async fn apply(
@@ -183,10 +185,18 @@ async fn apply(
         "SELECT backup_id FROM operations WHERE subscription_id = $1 AND finished_at IS NULL",
         id.0
     )?;
+    let busy = !pending.is_empty();
     let pending: BTreeSet<BackupId> = pending.into_iter().map(|(backup,)| BackupId(backup)).collect();
     let held: BTreeMap<BackupId, &Backup> = backups.iter().map(|backup| (backup.id, backup)).collect();
     let mut changes = Changes::default();
+    let meant_to_go = retention::store::meant_to_go(&mut tx, id, place.0).await?;
     for line in &known {
+        let remote = BackupId(line.remote_id);
+        if meant_to_go.contains(&remote) && !held.contains_key(&remote) && !busy {
+            changes.gone += 1;
+            store::delete(&mut tx, LineId(line.id)).await?;
+            continue;
+        }
         compare(&mut tx, line, held.get(&BackupId(line.remote_id)).copied(), asked_at, &mut changes).await?;
     }
     let known: BTreeSet<BackupId> = known.iter().map(|line| BackupId(line.remote_id)).collect();
@@ -262,6 +272,7 @@ impl Changes {
     fn in_words(&self) -> Vec<String> {
         let told = [
             (self.found, "backup(s) found on the backup server that were not known here"),
+            (self.gone, "backup(s) removed by retention, of which the panel had not heard"),
             (self.missing, "backup(s) not on the backup server any more"),
             (self.back, "backup(s) on the backup server again as they were"),
             (self.size_changed, "backup(s) of another size than when they were made"),

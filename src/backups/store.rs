@@ -281,15 +281,18 @@ pub async fn delete(tx: &mut Tx, id: LineId) -> AppResult<()> {
     if touched == 1 { Ok(()) } else { Err(AppError::not_found(THIS)) }
 }
 
-/// Computes a subscription's figures anew from its lines; to be called in every transaction that changes one.
+/// Computes a subscription's figures anew from its lines; to be called in every transaction that changes one. Files from
+/// elsewhere are counted, but say nothing about how its backups stand: an old file that was uploaded today is old.
 pub async fn recount(tx: &mut Tx, subscription: SubscriptionId) -> AppResult<()> {
     query!(
         tx,
         execute,
         "UPDATE subscriptions SET
              latest_good_at = (SELECT MAX(created_at) FROM backup_lines
-                               WHERE subscription_id = $1 AND result = 'good'),
+                               WHERE subscription_id = $1 AND result = 'good'
+                                 AND trigger_kind NOT IN ('upload', 'url')),
              latest_bytes = (SELECT size_bytes FROM backup_lines WHERE subscription_id = $1 AND result = 'good'
+                               AND trigger_kind NOT IN ('upload', 'url')
                              ORDER BY created_at DESC, id DESC LIMIT 1),
              good_count = (SELECT COUNT(*) FROM backup_lines WHERE subscription_id = $1 AND result = 'good'),
              stored_bytes = (SELECT CAST(COALESCE(SUM(stored_bytes), 0) AS BIGINT) FROM backup_lines
@@ -330,6 +333,7 @@ impl Row {
             odoo_version: self.odoo_version,
             pinned: self.pinned,
             operation: self.operation_id.map(OperationId),
+            fate: None,
         };
         Ok(Found { line, server: ServerId(self.server_id), repository: RepositoryId(self.repository_id) })
     }

@@ -11,3 +11,8 @@ pub fn form_data(form: NodeRef<html::Form>) -> Option<FormData> {
     let form = form.get_untracked().filter(web_sys::HtmlFormElement::report_validity)?;
     FormData::new_with_form(&form).ok()
 }
+
+/// The form's content, complete or not.
+pub fn form_data_as_it_is(form: NodeRef<html::Form>) -> Option<FormData> {
+    form.get_untracked().and_then(|form| FormData::new_with_form(&form).ok())
+}

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use backup_api::{ClientError, ErrorCode, Failure, FailureCode, Job, JobState, LogLevel, LogLine};
-use chrono::TimeDelta;
+use backup_api::{ClientError, ErrorCode, Failure, FailureCode, Job, JobState, LogLevel, LogLine, Phase};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::StreamExt;
 use tokio::time::Instant;
 
 use super::{
-    OperationId,
+    OperationId, OperationKind,
     orders::Order,
     outcome::{self, End},
     rate::Rate,
@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     backup_servers::clients::{self, Server},
+    backups::Trigger,
     error::{AppError, AppResult},
     server::Panel,
 };
@@ -25,8 +26,14 @@ const UNKNOWN_THERE: &str =
 const NOT_BEGUN: &str = "Nothing was begun: the database is as it was.";
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
-/// A restore that could not be handed over for this long is not begun any more: who asked for it may have gone on.
-const LATEST_RESTORE: TimeDelta = TimeDelta::minutes(15);
+/// A restore that could not be handed over for this long is not begun any more: who asked for it may have gone on. Nor
+/// does retention stand in the way of the next backup for longer.
+const LATEST: TimeDelta = TimeDelta::minutes(15);
+/// A planned backup that could not be handed over for this long has failed, so that somebody hears of it.
+const LATEST_PLANNED: TimeDelta = TimeDelta::hours(1);
+/// A backup that gets no further for this long has failed. The backup server's own limits are shorter; they do not help
+/// when it hangs itself.
+const LONGEST_STANDSTILL: TimeDelta = TimeDelta::hours(6);
 /// Without an event for this long the server is asked: a dead connection looks like a quiet one.
 const QUIET: Duration = Duration::from_secs(30);
 
@@ -36,6 +43,13 @@ pub async fn resume(panel: &Panel) -> AppResult<()> {
         panel.live.publish(&stored.operation);
         begin(panel, stored.operation.id, true);
     }
+    Ok(())
+}
+
+/// Follows an operation whose panel is gone.
+pub async fn take_over(panel: &Panel, id: OperationId) -> AppResult<()> {
+    panel.live.publish(&store::find(panel, id).await?.operation);
+    begin(panel, id, true);
     Ok(())
 }
 
@@ -52,7 +66,7 @@ pub fn begin(panel: &Panel, id: OperationId, resumed: bool) {
 async fn follow(panel: &Panel, id: OperationId, resumed: bool) {
     let wake = panel.live.waker(id);
     let mut follower =
-        Follower { panel, maybe_sent: resumed, said: None, rate: Rate::default(), since: Instant::now() };
+        Follower { panel, maybe_sent: resumed, said: None, rate: Rate::default(), since: Instant::now(), moved: None };
     let mut pause = FIRST_PAUSE;
     loop {
         let end = match follower.attempt(id).await {
@@ -84,6 +98,8 @@ struct Follower<'a> {
     said: Option<String>,
     rate: Rate,
     since: Instant,
+    /// What was last seen to move, and when.
+    moved: Option<(Phase, u64, DateTime<Utc>)>,
 }
 
 /// Why an attempt did not end with the server's verdict.
@@ -122,8 +138,12 @@ impl Follower<'_> {
         if stored.cancel_asked {
             return Some(End::cancelled_before_start());
         }
-        let late = self.panel.clock.now() - stored.operation.created_at >= LATEST_RESTORE;
-        (stored.operation.kind.replaces() && late).then(|| End::too_late(stored))
+        let latest = match stored.operation.kind {
+            OperationKind::Restore | OperationKind::Undo | OperationKind::Retention => LATEST,
+            OperationKind::Backup if stored.trigger == Trigger::Schedule => LATEST_PLANNED,
+            _ => return None,
+        };
+        (self.panel.clock.now() - stored.operation.created_at >= latest).then(|| End::too_late(stored))
     }
 
     /// Gives the job to the server; giving it twice starts it once.
@@ -195,9 +215,27 @@ impl Follower<'_> {
                     log: server.client.job_log(job).await.unwrap_or_default(),
                 });
             }
+            if stored.operation.kind == OperationKind::Backup && self.stands_still(&seen) {
+                server.client.cancel_job(job).await.map_err(&trouble)?;
+                return Ok(End::stood_still());
+            }
             self.observe(&mut stored, &seen).await?;
             if ended {
                 return Err(Trouble::Again("The backup server broke the connection off.".to_owned()));
+            }
+        }
+    }
+
+    /// Whether a running job has got no further for too long.
+    fn stands_still(&mut self, job: &Job) -> bool {
+        let (now, at) = (self.panel.clock.now(), (job.phase, job.progress.done_bytes));
+        match self.moved {
+            Some((phase, bytes, since)) if (phase, bytes) == at && job.state == JobState::Running => {
+                now - since >= LONGEST_STANDSTILL
+            }
+            _ => {
+                self.moved = Some((at.0, at.1, now));
+                false
             }
         }
     }

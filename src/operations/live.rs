@@ -58,6 +58,11 @@ impl Live {
         }
     }
 
+    /// Whether this panel follows an operation.
+    pub fn knows(&self, id: OperationId) -> bool {
+        self.lock().contains_key(&id)
+    }
+
     /// Wakes the follower of an operation, which waits between two attempts or for the next event.
     pub fn wake(&self, id: OperationId) {
         if let Some(tracked) = self.lock().get(&id) {

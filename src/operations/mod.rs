@@ -96,6 +96,8 @@ pub enum OperationKind {
     Verify,
     /// Make a backup of a file that was uploaded or is at a URL.
     Import,
+    /// Remove the backups that the rule does not keep.
+    Retention,
 }
 
 impl OperationKind {
@@ -107,6 +109,7 @@ impl OperationKind {
             Self::Undo => "undo",
             Self::Verify => "verify",
             Self::Import => "import",
+            Self::Retention => "retention",
         }
     }
 
@@ -118,6 +121,7 @@ impl OperationKind {
             Self::Undo => "Undo",
             Self::Verify => "Verification",
             Self::Import => "Import",
+            Self::Retention => "Retention",
         }
     }
 
@@ -133,7 +137,7 @@ impl OperationKind {
 
     /// The reverse of [`Self::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Backup, Self::Restore, Self::Undo, Self::Verify, Self::Import]
+        [Self::Backup, Self::Restore, Self::Undo, Self::Verify, Self::Import, Self::Retention]
             .into_iter()
             .find(|kind| kind.as_str() == text)
     }

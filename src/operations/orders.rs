@@ -1,14 +1,15 @@
 //! What the backup server is asked to do for an operation. Asking twice does it once: the job has the operation's id.
 
 use backup_api::{
-    BackupId, Client, ClientError, DatabaseName, Job, JobId, RepositoryId, StartBackup, StartImport, StartRestore,
-    StartUndo, StartVerification,
+    BackupId, Client, ClientError, DatabaseName, Job, JobId, RepositoryId, StartBackup, StartImport, StartRemoval,
+    StartRestore, StartUndo, StartVerification,
 };
 
 use super::{OperationKind, store::Stored};
 use crate::{
     error::{AppError, AppResult},
     restores::start::plan,
+    retention,
     server::Panel,
     subscriptions,
     uploads::imports,
@@ -27,6 +28,8 @@ pub enum Order {
     Verify(RepositoryId, StartVerification),
     /// Make a backup of a file from elsewhere.
     Import(RepositoryId, StartImport),
+    /// Remove backups.
+    Remove(RepositoryId, StartRemoval),
 }
 
 impl Order {
@@ -35,6 +38,13 @@ impl Order {
         let job = JobId(stored.operation.id.0);
         if stored.operation.kind == OperationKind::Verify {
             return Ok(Self::Verify(stored.repository, StartVerification { job }));
+        }
+        if stored.operation.kind == OperationKind::Retention {
+            let backups = retention::store::planned(panel, stored.operation.id).await?;
+            if backups.is_empty() {
+                return Err(AppError::Conflict("There is nothing to remove any more.".to_owned()));
+            }
+            return Ok(Self::Remove(stored.repository, StartRemoval { job, backups }));
         }
         let parse =
             |name: &str| DatabaseName::parse(name).map_err(|error| AppError::field("database", error.to_string()));
@@ -77,6 +87,7 @@ impl Order {
             Self::Undo(restore, start) => client.start_undo(*restore, start).await,
             Self::Verify(repository, start) => client.start_verification(*repository, start).await,
             Self::Import(repository, start) => client.start_import(*repository, start).await,
+            Self::Remove(repository, start) => client.start_removal(*repository, start).await,
         }
     }
 }

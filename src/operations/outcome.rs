@@ -1,6 +1,6 @@
 //! The end of an operation: its row, the backup line, the figures and the action log change together or not at all.
 
-use backup_api::{Backup, Failure, FailureCode, Job, JobState, LogLevel, LogLine, Restored};
+use backup_api::{Backup, BackupId, Failure, FailureCode, Job, JobState, LogLevel, LogLine, Restored};
 
 use super::{
     Operation, OperationId, OperationKind,
@@ -11,8 +11,10 @@ use crate::{
     backups::store::{self as lines, NewLine},
     error::AppResult,
     restores::outcome as ending,
+    retention,
     server::{Panel, db::Tx},
-    subscriptions, uploads,
+    subscriptions::{self, SubscriptionId},
+    uploads,
 };
 
 /// How an operation ended.
@@ -45,6 +47,7 @@ impl End {
                 "Nothing was kept of it; choose the file again: what was uploaded is used if it is still there."
                     .to_owned()
             }
+            (OperationKind::Retention, _) => "It is applied again after the next good backup.".to_owned(),
             _ => "Nothing was kept of it; start the backup again.".to_owned(),
         };
         let failure = Failure { code: FailureCode::Interrupted, message: format!("{why} {then}") };
@@ -53,12 +56,31 @@ impl End {
 
     /// Too old to be begun by surprise.
     pub fn too_late(stored: &Stored) -> Self {
-        let message = format!(
-            "The backup server “{}” did not answer for 15 minutes, so that this was not begun: nothing should be \
-             replaced by surprise later. Start it again when the server answers.",
-            stored.operation.server
-        );
-        Self::Failed { state: JobState::Failed, failure: Failure { code: FailureCode::Internal, message } }
+        let server = &stored.operation.server;
+        let message = match stored.operation.kind {
+            OperationKind::Retention => format!(
+                "The backup server “{server}” did not answer for 15 minutes, so that nothing was removed. It is applied \
+                 again after the next good backup."
+            ),
+            OperationKind::Backup => format!(
+                "The backup server “{server}” did not answer for an hour, so that this planned backup was not begun. \
+                 Check that the server runs; Holdfast tries again."
+            ),
+            _ => format!(
+                "The backup server “{server}” did not answer for 15 minutes, so that this was not begun: nothing should \
+                 be replaced by surprise later. Start it again when the server answers."
+            ),
+        };
+        Self::Failed { state: JobState::Failed, failure: Failure { code: FailureCode::Unreachable, message } }
+    }
+
+    /// It made no progress for too long and was stopped.
+    pub fn stood_still() -> Self {
+        let message =
+            "It made no progress for 6 hours and was stopped; nothing was kept. Look at the backup server and \
+                       at the database's machine."
+                .to_owned();
+        Self::Failed { state: JobState::Failed, failure: Failure { code: FailureCode::Stalled, message } }
     }
 
     /// Stopped before the server had heard of it.
@@ -76,7 +98,7 @@ pub async fn settle(panel: &Panel, id: OperationId, end: End) -> AppResult<()> {
     }
     panel.live.refresh(&mut stored.operation);
     let now = panel.clock.now();
-    let (made, log) = apply(&mut stored, end);
+    let (mut made, log) = apply(&mut stored, end);
     stored.operation.finished_at.get_or_insert(now);
     stored.operation.bytes_per_second = None;
     let mut tx = panel.db.begin().await?;
@@ -95,14 +117,28 @@ pub async fn settle(panel: &Panel, id: OperationId, end: End) -> AppResult<()> {
         OperationKind::Import => {
             uploads::store::ended(&mut tx, id, upload_is_gone(&stored.operation)).await?;
         }
+        OperationKind::Retention => {
+            made.told = Some(retention::apply::write_end(&mut tx, &stored, &made.removed).await?)
+        }
         OperationKind::Backup | OperationKind::Verify => {}
     }
     write_action(panel, &mut tx, &stored, &made).await?;
     tx.commit().await?;
     let state = stored.operation.state.as_str();
     tracing::info!(operation.id = %id.0, "Operation {} ended: {state}", id.0);
+    let (kind, state, whose) = (stored.operation.kind, stored.operation.state, stored.operation.subscription);
     publish(panel, stored.operation).await;
+    go_on(panel, kind, state, whose).await;
     Ok(())
+}
+
+/// What follows from an end: the rule is applied after a good backup, and whoever waited may begin.
+async fn go_on(panel: &Panel, kind: OperationKind, state: JobState, subscription: Option<SubscriptionId>) {
+    let applies = matches!(kind, OperationKind::Backup | OperationKind::Retention);
+    if let (true, JobState::Succeeded, Some(subscription)) = (applies, state, subscription) {
+        retention::apply::after_success(panel, subscription).await;
+    }
+    panel.ended.notify_one();
 }
 
 /// Writes down that a restore or an undo that was called interrupted came to its end after all: its backup server
@@ -117,7 +153,7 @@ pub async fn correct(panel: &Panel, mut stored: Stored, restored: Option<Restore
     }
     let message = "The backup server brought this to its end when it ran again.".to_owned();
     store::log(&mut tx, id, &[LogLine { at: panel.clock.now(), level: LogLevel::Info, message }]).await?;
-    let made = Made { backup: None, restored };
+    let made = Made { restored, ..Made::default() };
     match stored.operation.kind {
         OperationKind::Undo => ending::write_undo(panel, &mut tx, &stored).await?,
         _ => ending::write_restore(&mut tx, &stored, None, made.restored.as_ref()).await?,
@@ -147,6 +183,10 @@ struct Made {
     backup: Option<Backup>,
     /// What a restore did.
     restored: Option<Restored>,
+    /// What retention removed, also when it then failed.
+    removed: Vec<BackupId>,
+    /// What retention did, in words.
+    told: Option<String>,
 }
 
 /// Changes the operation; gives what came of it, and the server's log.
@@ -170,7 +210,7 @@ fn apply(stored: &mut Stored, end: End) -> (Made, Vec<LogLine>) {
     let backup = job.backup.filter(|backup| (backup.id, backup.repository) == expected && backup.size_bytes > 0);
     let succeeded = stored.operation.state == JobState::Succeeded;
     let restored = if succeeded { ending::matching(stored, job.restored) } else { None };
-    let mut made = Made { backup, restored };
+    let mut made = Made { backup, restored, removed: job.removed, told: None };
     if succeeded {
         if let Some(missing) = unproven(stored, &made) {
             stored.operation.state = JobState::Failed;
@@ -243,8 +283,16 @@ async fn write_action(panel: &Panel, tx: &mut Tx, stored: &Stored, made: &Made) 
         (OperationKind::Import, _, Some(backup)) => {
             format!("Imported {} as the backup {}", imported(operation), backup.file_name)
         }
+        (OperationKind::Retention, JobState::Cancelled, _) => {
+            format!("Cancelled {}. {}", stored.in_words(), made.told.as_deref().unwrap_or_default())
+        }
         (_, JobState::Cancelled, _) => format!("Cancelled {}", stored.in_words()),
         (OperationKind::Backup, ..) => format!("The backup of {} did not succeed: {reason}", stored.database),
+        (OperationKind::Retention, JobState::Succeeded, _) => made.told.clone().unwrap_or_default(),
+        (OperationKind::Retention, ..) => {
+            let done = made.told.as_deref().unwrap_or_default();
+            format!("The retention of the backups of {} did not succeed: {reason} {done}", stored.database)
+        }
         (OperationKind::Import, ..) => format!("The import of {} did not succeed: {reason}", imported(operation)),
         (OperationKind::Verify, JobState::Succeeded, _) => format!("Verified the backups of {}", stored.database),
         (OperationKind::Verify, ..) => {

@@ -124,6 +124,7 @@ pub const fn doing(kind: OperationKind) -> &'static str {
         OperationKind::Undo => "Undoing a restore",
         OperationKind::Verify => "Verifying",
         OperationKind::Import => "Importing",
+        OperationKind::Retention => "Removing backups",
     }
 }
 

@@ -67,6 +67,7 @@ impl Stored {
                 let file = self.operation.import.as_ref().map(ImportFacts::in_words).unwrap_or_default();
                 format!("the import of {file}")
             }
+            OperationKind::Retention => format!("the retention of the backups of {}", self.database),
         }
     }
 }
@@ -395,6 +396,6 @@ fn name_of(value: &impl Serialize) -> String {
 }
 
 /// The reverse of [`name_of`].
-fn named<T: DeserializeOwned>(word: &str) -> Option<T> {
+pub fn named<T: DeserializeOwned>(word: &str) -> Option<T> {
     serde_json::from_value(serde_json::Value::String(word.to_owned())).ok()
 }

@@ -71,6 +71,32 @@ macro_rules! query {
 }
 pub(crate) use query;
 
+/// Runs one SQL text with many rows of `VALUES` in its middle, in a [`Tx`]; gives the number of rows touched:
+/// `write_many!(tx, BEFORE, rows, |row, item| row.push_bind(…), AFTER)`. Their columns are `column1`, `column2`, ….
+macro_rules! write_many {
+    ($on:expr, $before:expr, $rows:expr, |$row:ident, $item:ident| $push:expr, $after:expr) => {
+        match $on.on() {
+            $crate::server::db::On::Sqlite(c) => {
+                let mut builder = sqlx::QueryBuilder::<sqlx::Sqlite>::new($before);
+                builder.push_values($rows, |mut $row, $item| {
+                    $push;
+                });
+                builder.push($after);
+                builder.build().execute(c).await.map(|done| done.rows_affected())
+            }
+            $crate::server::db::On::Postgres(c) => {
+                let mut builder = sqlx::QueryBuilder::<sqlx::Postgres>::new($before);
+                builder.push_values($rows, |mut $row, $item| {
+                    $push;
+                });
+                builder.push($after);
+                builder.build().execute(c).await.map(|done| done.rows_affected())
+            }
+        }
+    };
+}
+pub(crate) use write_many;
+
 impl Db {
     /// Opens the database and brings its tables up to date. With a URL it is PostgreSQL, else a SQLite file in `data`.
     pub async fn open(url: Option<&str>, data: &Path) -> Result<Self, StartError> {

@@ -62,6 +62,10 @@ pub struct Inner {
     /// Ends background work and open event streams.
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    /// Rung when an operation ends: what waited for its turn may begin.
+    pub(crate) ended: tokio::sync::Notify,
+    /// What tells this panel from others of the same database.
+    pub instance: uuid::Uuid,
 }
 
 impl Deref for Panel {
@@ -78,6 +82,7 @@ impl Panel {
         std::fs::create_dir_all(&config.data)?;
         let secrets = secrets::Secrets::open(&config.data, randomness.clone())?;
         let db = Db::open(config.database_url.as_ref().map(backup_api::Secret::reveal), &config.data).await?;
+        let instance = randomness.id(clock.now());
         Ok(Self(Arc::new(Inner {
             db,
             clock,
@@ -90,6 +95,8 @@ impl Panel {
             asked: Asked::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            ended: tokio::sync::Notify::new(),
+            instance,
         })))
     }
 

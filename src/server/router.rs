@@ -17,7 +17,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::{Panel, assets, db::query, headers, origin, session};
 use crate::{
     app::{App, shell},
-    backups, operations,
+    backups, operations, schedules,
     uploads::tus,
 };
 
@@ -53,6 +53,7 @@ pub fn build(panel: &Panel, options: LeptosOptions, embedded: Option<Router>) ->
     let pages = Router::new()
         .leptos_routes_with_context(&state, generate_route_list(App), context, move || shell(options.clone()))
         .route("/events/operations", get(operations::events::stream))
+        .route("/subscriptions/preview", post(schedules::preview::show))
         .route("/lines/{line}/download", get(backups::download::redirect))
         .route("/uploads", post(tus::create).options(tus::options))
         .route("/uploads/{id}", any(tus::one))

@@ -6,6 +6,7 @@ use super::{Retention, SubscriptionInput, input};
 use crate::{
     backup_servers,
     error::{AppError, AppResult},
+    schedules,
     server::Panel,
     users::{Role, User},
 };
@@ -42,6 +43,7 @@ impl AddSubscription {
         backup_servers::store::register_embedded(panel).await?;
         let server = backup_servers::store::embedded(panel).await?;
         let kept = Retention::default();
+        let (schedule, zone) = schedules::store::default(panel).await?;
         let (name, database) = (self.name.clone(), self.database.clone());
         let input = SubscriptionInput {
             name: self.name,
@@ -58,6 +60,15 @@ impl AddSubscription {
             monthly: kept.monthly,
             keep_latest: kept.keep_latest,
             id: None,
+            scheduled: schedule.enabled,
+            repeats: schedule.repeats,
+            times: schedule.times,
+            weekday: schedule.weekday,
+            cron: schedule.cron,
+            spread: schedule.spread_minutes.to_string(),
+            planned_format: schedule.format,
+            zone,
+            as_default: false,
         };
         let by = User { id: Uuid::nil(), name: "Holdfast".to_owned(), email: String::new(), role: Role::Administrator };
         match input::save(panel, &by, input).await {

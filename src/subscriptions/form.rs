@@ -1,10 +1,13 @@
 //! The form of a subscription: a new one, and the General tab of an existing one.
 
 use leptos::{form::FromFormData, html, prelude::*};
-use leptos_router::hooks::{use_location, use_query_map};
+use leptos_router::{
+    hooks::{use_location, use_query_map},
+    params::ParamsMap,
+};
 
 use super::{
-    ConnectionView, Retention, Subscription, SubscriptionId,
+    ConnectionView, Subscription, SubscriptionId, SubscriptionInput,
     api::{SaveSubscription, TestConnection, get_subscription},
     test_report::TestResult,
 };
@@ -22,6 +25,11 @@ use crate::{
     },
     error::{AppError, AppResult},
     operations::following::Live,
+    schedules::{
+        PlanPreview,
+        api::{form_facts, preview_plan},
+        fields::{PlanForm, first_input, preview_button, schedule_section},
+    },
     users::Role,
 };
 
@@ -39,16 +47,21 @@ const FIELDS: &[&str] = &[
     "weekly",
     "monthly",
     "keep_latest",
+    "times",
+    "cron",
+    "spread",
+    "zone",
 ];
 /// The most that a retention figure may be.
 const MOST_KEPT: u32 = 999;
 
-type Shown = (Option<Subscription>, ServerList);
+/// What the form shows: the plan's fields hold what the second input says, which its first preview is of.
+type Shown = (Option<Subscription>, ServerList, Vec<String>, SubscriptionInput, Option<AppError>, PlanPreview);
 
 /// The page of a new subscription.
 #[component]
 pub fn NewSubscriptionPage() -> impl IntoView {
-    let shown = Resource::new(|| (), |()| load(None));
+    let shown = Resource::new(|| (), |()| load(None, ParamsMap::new()));
     view! {
         <Head title="New subscription" back=("/subscriptions", "Subscriptions") />
         {fetched(shown, form_view)}
@@ -62,16 +75,23 @@ pub fn SubscriptionSettings(
     id: SubscriptionId,
 ) -> impl IntoView {
     // Not fetched again with every beat: what somebody types must stay.
-    let shown = Resource::new(|| (), move |()| load(Some(id)));
+    let query = use_query_map().get_untracked();
+    let shown = Resource::new(|| (), move |()| load(Some(id), query.clone()));
     fetched(shown, form_view)
 }
 
-async fn load(id: Option<SubscriptionId>) -> AppResult<Shown> {
+async fn load(id: Option<SubscriptionId>, query: ParamsMap) -> AppResult<Shown> {
     let subscription = match id {
         Some(id) => Some(get_subscription(id).await?),
         None => None,
     };
-    Ok((subscription, list_servers().await?))
+    let facts = form_facts().await?;
+    let first = first_input(subscription.as_ref(), &facts, &query);
+    let (preview, wrong) = match preview_plan(first.clone()).await {
+        Ok(preview) => (preview, None),
+        Err(error) => (PlanPreview::default(), Some(error)),
+    };
+    Ok((subscription, list_servers().await?, facts.zones, first, wrong, preview))
 }
 
 /// What the connection's fields hold at first.
@@ -98,11 +118,12 @@ impl From<ConnectionView> for Connection {
     }
 }
 
-fn form_view((subscription, servers): Shown, role: Role) -> AnyView {
+fn form_view((subscription, servers, zones, first, wrong, preview): Shown, role: Role) -> AnyView {
     let save = ServerAction::<SaveSubscription>::new();
     let test = ServerAction::<TestConnection>::new();
     let form = NodeRef::<html::Form>::new();
     let failure = failure_of(save);
+    let plan = PlanForm::new(form, wrong.map_or(Ok(preview), Err));
     say_saved(save, subscription.is_some());
     let editable = role >= Role::Administrator;
     let connection =
@@ -132,7 +153,8 @@ fn form_view((subscription, servers): Shown, role: Role) -> AnyView {
                     <fieldset disabled=!editable>
                         {general_section(subscription.as_ref(), save, failure)}
                         {connection_section(connection, test, failure)}
-                        {backup_section(subscription.as_ref(), &servers, failure)}
+                        {schedule_section(&first, zones, plan, failure)}
+                        {backup_section(subscription.as_ref(), &servers, &first, plan, failure)}
                         {editable.then(|| view! {
                             <div class="section-foot row">
                                 <button class="btn primary" disabled=save.pending()>
@@ -141,6 +163,7 @@ fn form_view((subscription, servers): Shown, role: Role) -> AnyView {
                                 <button type="button" class="btn needs-script" disabled=test.pending() on:click=run>
                                     {move || if test.pending().get() { "Testing …" } else { "Test connection" }}
                                 </button>
+                                {preview_button(plan, subscription.is_some())}
                                 {cancel}
                             </div>
                         })}
@@ -258,29 +281,31 @@ fn kind_choice(value: &'static str, checked: bool, name: &'static str, about: &'
 fn backup_section(
     subscription: Option<&Subscription>,
     servers: &ServerList,
+    first: &SubscriptionInput,
+    plan: PlanForm,
     failure: Signal<Option<AppError>>,
 ) -> AnyView {
-    let retention = subscription.map_or_else(Retention::default, |subscription| subscription.retention);
     let kept = |label: &'static str, name: &'static str, value: u16, hint: &'static str| {
         view! { <Field label name kind="number" value=value.to_string() hint min=0 max=MOST_KEPT required=true failure /> }
     };
     view! {
-        <section class="section" aria-labelledby="backup-title">
+        <section class="section" id="plan" aria-labelledby="backup-title">
             <header>
                 <h2 id="backup-title">"Backups"</h2>
                 <p>
-                    "The policy: the last good backup of so many days, weeks and months, and never fewer than the latest ones. It is stored but not carried out yet: no backup is removed unless you delete it."
+                    "Kept is the last good backup of so many days, weeks and months, and never fewer than the latest ones. The others are removed after the next good backup; pinned and uploaded ones never are."
                 </p>
             </header>
             <div class="fields">
                 {server_field(subscription, servers, failure)} {subscription.map(standing_fields)}
             </div>
-            <div class="fields short">
-                {kept("Daily backups", "input[daily]", retention.daily, "Days that keep their last one")}
-                {kept("Weekly backups", "input[weekly]", retention.weekly, "Weeks, Monday to Sunday")}
-                {kept("Monthly backups", "input[monthly]", retention.monthly, "Calendar months")}
-                {kept("Keep latest", "input[keep_latest]", retention.keep_latest, "Never fewer than this many")}
+            <div class="fields short" on:change=move |_| plan.ask()>
+                {kept("Daily backups", "input[daily]", first.daily, "Days that keep their last one")}
+                {kept("Weekly backups", "input[weekly]", first.weekly, "Weeks, Monday to Sunday")}
+                {kept("Monthly backups", "input[monthly]", first.monthly, "Calendar months")}
+                {kept("Keep latest", "input[keep_latest]", first.keep_latest, "Never fewer than this many")}
             </div>
+            {plan.retention_view()}
         </section>
     }
     .into_any()

@@ -11,6 +11,10 @@ use crate::{
     backup_servers::{ServerId, clients},
     error::{AppError, AppResult},
     operations::actions::{self, Entry},
+    schedules::{
+        self, Schedule,
+        plan::{self, Plan},
+    },
     server::{Panel, db::Tx},
     users::User,
 };
@@ -26,6 +30,8 @@ pub async fn save(panel: &Panel, user: &User, input: SubscriptionInput) -> AppRe
     };
     let id = input.id.unwrap_or_else(|| SubscriptionId(panel.id()));
     let mut values = check(panel, id, &input, before.as_ref())?;
+    let schedule = schedule(&input)?;
+    Plan::parse(&schedule, values.zone)?;
     if let Some(server) = values.server
         && before.as_ref().is_none_or(|before| before.server_id != Some(server.0))
     {
@@ -41,7 +47,13 @@ pub async fn save(panel: &Panel, user: &User, input: SubscriptionInput) -> AppRe
         store::insert(panel, &mut tx, id, &values).await?;
         "Added the subscription"
     };
+    schedules::store::save(panel, &mut tx, id, &schedule, values.zone).await?;
     actions::write(panel, &mut tx, Entry::by(user, what).about(id, &values.name)).await?;
+    if input.as_default {
+        schedules::store::save_default(&mut tx, &schedule, values.zone).await?;
+        let what = "Made this subscription's schedule that of new ones";
+        actions::write(panel, &mut tx, Entry::by(user, what).about(id, &values.name)).await?;
+    }
     tx.commit().await?;
     Ok(id)
 }
@@ -91,10 +103,17 @@ fn check(panel: &Panel, id: SubscriptionId, input: &SubscriptionInput, before: O
     };
     let retention = retention(input)?;
     let connection = Stored::of_input(panel, id.0, input, before.map(|before| &before.connection))?;
-    Ok(Values { name, database, server, repository: None, connection, retention })
+    let zone = plan::zone(&input.zone)?;
+    Ok(Values { name, database, server, repository: None, connection, retention, zone })
 }
 
-fn retention(input: &SubscriptionInput) -> AppResult<Retention> {
+/// The schedule that the form says.
+pub fn schedule(input: &SubscriptionInput) -> AppResult<Schedule> {
+    input.schedule().ok_or_else(|| AppError::field("spread", "Enter a number of minutes from 0 to 720."))
+}
+
+/// The policy that the form says.
+pub fn retention(input: &SubscriptionInput) -> AppResult<Retention> {
     for (field, count) in [
         ("daily", input.daily),
         ("weekly", input.weekly),

@@ -8,7 +8,7 @@ use leptos_router::hooks::use_query_map;
 
 use super::{
     BackupState, ListQuery, PAGE_ROWS, SortColumn, StateCounts, SubscriptionPage, SubscriptionRow,
-    api::list_subscriptions, query,
+    api::list_subscriptions, query, selection::Selection,
 };
 use crate::{
     components::{
@@ -27,6 +27,7 @@ pub fn SubscriptionsPage() -> impl IntoView {
     let live = expect_context::<Live>();
     let session = expect_context::<Session>();
     let page = Resource::new(move || (query.get(), live.beat.get()), |(query, _)| list_subscriptions(query));
+    let selection = Selection::new();
     let add = || view! { <a class="btn primary" href="/subscriptions/new">"New subscription"</a> }.into_any();
     view! {
         <Head title="Subscriptions" lede=fetched_beside(page, |page, _| lede(&page.counts).into_any())>
@@ -44,7 +45,7 @@ pub fn SubscriptionsPage() -> impl IntoView {
             />
             {fetched_beside(page, move |page, _| chips(&query.get_untracked(), &page.counts))}
         </div>
-        {fetched(page, move |page, role| page_view(&query.get_untracked(), page, role))}
+        {fetched(page, move |page, role| page_view(&query.get_untracked(), page, role, selection))}
     }
 }
 
@@ -88,37 +89,45 @@ fn chips(query: &ListQuery, counts: &StateCounts) -> AnyView {
     .into_any()
 }
 
-fn page_view(query: &ListQuery, page: SubscriptionPage, role: Role) -> AnyView {
+fn page_view(query: &ListQuery, page: SubscriptionPage, role: Role, selection: Selection) -> AnyView {
     if page.rows.is_empty() {
         return empty_view(query, &page.counts, role);
     }
     let as_of = page.as_of;
-    let rows: Vec<_> = page.rows.into_iter().map(|row| row_view(row, as_of)).collect();
+    let selection = (role >= Role::Operator).then_some(selection);
+    let rows: Vec<_> = page.rows.into_iter().map(|row| row_view(row, as_of, selection)).collect();
     let pages = query.clone();
     let href = move |page: &str| {
         let page = page.parse::<u32>().unwrap_or(1).saturating_sub(1);
         query::href(&ListQuery { page, ..pages.clone() })
     };
-    view! {
+    let table = view! {
         <div class="card table-card">
             <table class="table linked" role="table" aria-label="Subscriptions">
-                <TableHead columns=columns(query) />
+                <TableHead columns=columns(query, selection.is_some()) />
                 <tbody role="rowgroup">{rows}</tbody>
             </table>
         </div>
+    }
+    .into_any();
+    view! {
+        {match selection {
+            Some(selection) => selection.form_view(table),
+            None => table,
+        }}
         <Pager page=query.page rows=PAGE_ROWS matching=page.matching href=Box::new(href) />
     }
     .into_any()
 }
 
-fn columns(query: &ListQuery) -> Vec<Column> {
+fn columns(query: &ListQuery, selectable: bool) -> Vec<Column> {
     let column = |column: SortColumn, label: &'static str| Column {
         label,
         number: matches!(column, SortColumn::Count | SortColumn::Size),
         href: Some(query::href(&query::sorted_by(query, column))),
         sorted: (query.sort == column).then_some(query.descending),
     };
-    vec![
+    let columns = vec![
         column(SortColumn::Name, "Subscription"),
         column(SortColumn::State, "Backup state"),
         column(SortColumn::Database, "Database"),
@@ -127,10 +136,11 @@ fn columns(query: &ListQuery) -> Vec<Column> {
         column(SortColumn::LatestBackup, "Latest backup"),
         column(SortColumn::Count, "Backups"),
         column(SortColumn::Size, "Latest, MB"),
-    ]
+    ];
+    selectable.then(|| Column::plain("")).into_iter().chain(columns).collect()
 }
 
-fn row_view(row: SubscriptionRow, as_of: DateTime<Utc>) -> AnyView {
+fn row_view(row: SubscriptionRow, as_of: DateTime<Utc>, selection: Option<Selection>) -> AnyView {
     let state = row.standing.state(as_of);
     let latest = row.standing.latest.map(|at| {
         view! {
@@ -143,6 +153,7 @@ fn row_view(row: SubscriptionRow, as_of: DateTime<Utc>) -> AnyView {
     let latest_label = if latest.is_some() { "" } else { "No backup yet" };
     view! {
         <tr role="row">
+            {selection.map(|selection| selection.cell_view(row.id, &row.name))}
             <td role="cell" class="lead">
                 <a class="row-link" href=format!("/subscriptions/{}", row.id.0)>{row.name}</a>
             </td>

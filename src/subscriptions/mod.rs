@@ -1,11 +1,14 @@
 //! Subscriptions: one hosted Odoo database each, how to reach it, and how its backups stand.
 
-use backup_api::RepositoryId;
+use backup_api::{BackupFormat, RepositoryId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::backup_servers::ServerId;
+use crate::{
+    backup_servers::ServerId,
+    schedules::{Repeats, Schedule, Weekday},
+};
 
 pub mod api;
 #[cfg(feature = "ssr")]
@@ -20,6 +23,7 @@ pub mod input;
 pub mod list;
 pub mod list_page;
 mod query;
+mod selection;
 #[cfg(feature = "ssr")]
 pub mod store;
 pub mod subscription_page;
@@ -93,6 +97,10 @@ pub struct Subscription {
     pub backup_uuid: Option<RepositoryId>,
     /// What is kept.
     pub retention: Retention,
+    /// When backups are made.
+    pub schedule: Schedule,
+    /// The time zone of schedule and retention.
+    pub zone: String,
     /// How its backups stand.
     pub standing: Standing,
     /// Number of good backups.
@@ -238,4 +246,49 @@ pub struct SubscriptionInput {
     pub monthly: u16,
     /// Keep latest.
     pub keep_latest: u16,
+    /// Whether the schedule is on.
+    #[serde(default)]
+    pub scheduled: bool,
+    /// What it repeats by.
+    #[serde(default)]
+    pub repeats: Repeats,
+    /// Times of day.
+    #[serde(default)]
+    pub times: String,
+    /// The day of a weekly schedule.
+    #[serde(default)]
+    pub weekday: Weekday,
+    /// A cron expression.
+    #[serde(default)]
+    pub cron: String,
+    /// Minutes over which runs are spread, as text; empty for none.
+    #[serde(default)]
+    pub spread: String,
+    /// What planned backups hold.
+    #[serde(default)]
+    pub planned_format: BackupFormat,
+    /// IANA time zone; empty for UTC.
+    #[serde(default)]
+    pub zone: String,
+    /// Whether this is the schedule of new subscriptions from now on.
+    #[serde(default)]
+    pub as_default: bool,
+}
+
+impl SubscriptionInput {
+    /// The schedule that the form says; `None` when its spread is no number.
+    pub fn schedule(&self) -> Option<Schedule> {
+        // A form without a schedule's fields has none; what it would have asked for is not checked then.
+        let times =
+            if self.scheduled || !self.times.is_empty() { self.times.clone() } else { Schedule::default().times };
+        Some(Schedule {
+            enabled: self.scheduled,
+            repeats: self.repeats,
+            times,
+            weekday: self.weekday,
+            cron: self.cron.clone(),
+            spread_minutes: if self.spread.trim().is_empty() { 0 } else { self.spread.trim().parse().ok()? },
+            format: self.planned_format,
+        })
+    }
 }

@@ -1,12 +1,14 @@
 //! SQL of subscriptions.
 
 use backup_api::{DatabaseName, RepositoryId};
+use chrono_tz::Tz;
 use uuid::Uuid;
 
 use super::{Retention, Standing, Subscription, SubscriptionId, connection::Stored};
 use crate::{
     backup_servers::ServerId,
     error::{AppError, AppResult},
+    schedules::{self, plan},
     server::{
         Panel,
         db::{Tx, millis, moment, number, query},
@@ -38,6 +40,7 @@ pub struct Row {
     keep_weekly: i64,
     keep_monthly: i64,
     keep_latest: i64,
+    time_zone: String,
     latest_good_at: Option<i64>,
     latest_bytes: Option<i64>,
     /// Number of good backups.
@@ -47,7 +50,7 @@ pub struct Row {
 
 const COLUMNS: &str = "SELECT id, name, database_name, server_id, repository_id, connection, odoo_url, master_password,
     postgres_url, redacted_postgres_url, filestore, addons, odoo_version, keep_daily, keep_weekly, keep_monthly,
-    keep_latest, latest_good_at, latest_bytes, good_count, stored_bytes FROM subscriptions WHERE id = $1";
+    keep_latest, time_zone, latest_good_at, latest_bytes, good_count, stored_bytes FROM subscriptions WHERE id = $1";
 
 /// A subscription.
 pub async fn find(panel: &Panel, id: SubscriptionId) -> AppResult<Row> {
@@ -78,6 +81,27 @@ impl Row {
     }
 }
 
+impl Row {
+    /// What is kept.
+    pub fn retention(&self) -> Retention {
+        let kept = |stored: i64| u16::try_from(stored).unwrap_or_default();
+        Retention {
+            daily: kept(self.keep_daily),
+            weekly: kept(self.keep_weekly),
+            monthly: kept(self.keep_monthly),
+            keep_latest: kept(self.keep_latest),
+        }
+    }
+
+    /// The time zone of schedule and retention.
+    pub fn zone(&self) -> Tz {
+        plan::zone(&self.time_zone).unwrap_or_else(|_| {
+            tracing::warn!("The time zone {} is not known any more; UTC is used instead", self.time_zone);
+            Tz::UTC
+        })
+    }
+}
+
 /// A subscription for its form.
 pub async fn get(panel: &Panel, id: SubscriptionId) -> AppResult<Subscription> {
     let row = find(panel, id).await?;
@@ -89,18 +113,15 @@ pub async fn get(panel: &Panel, id: SubscriptionId) -> AppResult<Subscription> {
         }
         None => None,
     };
-    let kept = |stored: i64| u16::try_from(stored).unwrap_or_default();
+    let (retention, zone) = (row.retention(), row.zone().name().to_owned());
     Ok(Subscription {
         id,
         connection: row.connection.view(),
         odoo_version: row.odoo_version,
         backup_uuid: row.repository_id.map(RepositoryId),
-        retention: Retention {
-            daily: kept(row.keep_daily),
-            weekly: kept(row.keep_weekly),
-            monthly: kept(row.keep_monthly),
-            keep_latest: kept(row.keep_latest),
-        },
+        retention,
+        schedule: schedules::store::of(panel, id).await?,
+        zone,
         standing: Standing { configured: server.is_some(), latest: row.latest_good_at.map(moment) },
         server,
         backup_count: number(row.good_count),
@@ -127,6 +148,8 @@ pub struct Values {
     pub connection: Stored,
     /// What is kept.
     pub retention: Retention,
+    /// The time zone of schedule and retention.
+    pub zone: Tz,
 }
 
 /// Adds a subscription.
@@ -136,8 +159,8 @@ pub async fn insert(panel: &Panel, tx: &mut Tx, id: SubscriptionId, values: &Val
         execute,
         "INSERT INTO subscriptions (id, name, name_key, database_name, search_text, server_id, repository_id,
              connection, odoo_url, master_password, postgres_url, redacted_postgres_url, filestore, addons,
-             keep_daily, keep_weekly, keep_monthly, keep_latest, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+             keep_daily, keep_weekly, keep_monthly, keep_latest, created_at, time_zone)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
         id.0,
         &values.name,
         values.name.to_lowercase(),
@@ -156,7 +179,8 @@ pub async fn insert(panel: &Panel, tx: &mut Tx, id: SubscriptionId, values: &Val
         i64::from(values.retention.weekly),
         i64::from(values.retention.monthly),
         i64::from(values.retention.keep_latest),
-        millis(panel.clock.now())
+        millis(panel.clock.now()),
+        values.zone.name()
     )?;
     Ok(())
 }
@@ -170,7 +194,7 @@ pub async fn update(tx: &mut Tx, id: SubscriptionId, values: &Values) -> AppResu
              odoo_version = CASE WHEN database_name = $4 THEN odoo_version ELSE NULL END,
              database_name = $4, search_text = $5, server_id = $6, repository_id = $7, connection = $8, odoo_url = $9,
              master_password = $10, postgres_url = $11, redacted_postgres_url = $12, filestore = $13, addons = $14,
-             keep_daily = $15, keep_weekly = $16, keep_monthly = $17, keep_latest = $18
+             keep_daily = $15, keep_weekly = $16, keep_monthly = $17, keep_latest = $18, time_zone = $19
          WHERE id = $1",
         id.0,
         &values.name,
@@ -189,7 +213,8 @@ pub async fn update(tx: &mut Tx, id: SubscriptionId, values: &Values) -> AppResu
         i64::from(values.retention.daily),
         i64::from(values.retention.weekly),
         i64::from(values.retention.monthly),
-        i64::from(values.retention.keep_latest)
+        i64::from(values.retention.keep_latest),
+        values.zone.name()
     )?;
     if touched == 1 { Ok(()) } else { Err(AppError::not_found(THIS)) }
 }

@@ -190,6 +190,7 @@ fn glance_view(subscription: &Subscription) -> impl IntoView + use<> {
         ("Database", subscription.database.clone()),
         ("Odoo", subscription.odoo_version.clone().unwrap_or_else(dash)),
         ("Backup server", server),
+        ("Schedule", subscription.schedule.in_words().unwrap_or_else(|| "off".to_owned())),
     ];
     let facts = facts.map(|(name, figure)| {
         view! {

@@ -1,0 +1,170 @@
+//! SQL of retention: the lines it looks at, and what a run of it is to remove.
+
+use backup_api::{BackupId, RepositoryId};
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use uuid::Uuid;
+
+use super::policy::Candidate;
+use crate::{
+    backup_servers::ServerId,
+    backups::{LineId, Trigger},
+    error::AppResult,
+    operations::OperationId,
+    server::{
+        Panel,
+        db::{Tx, moment, query},
+    },
+    subscriptions::SubscriptionId,
+};
+
+/// A good line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GoodLine {
+    /// Identity in the panel.
+    pub id: LineId,
+    /// Identity on its server.
+    pub remote: BackupId,
+    /// Where it lies.
+    pub place: (ServerId, RepositoryId),
+    /// File name.
+    pub name: String,
+    /// When it was made.
+    pub at: DateTime<Utc>,
+    /// Whether somebody pinned it.
+    pub pinned: bool,
+    /// What made it happen.
+    pub trigger: Trigger,
+}
+
+impl GoodLine {
+    /// Whether it came from outside, so that its date says nothing about the backups here.
+    pub const fn is_brought(&self) -> bool {
+        matches!(self.trigger, Trigger::Upload | Trigger::Url)
+    }
+
+    /// For the rule, unless it leaves such lines alone.
+    pub fn candidate(&self, zone: Tz) -> Option<Candidate> {
+        (!self.is_brought()).then(|| Candidate::new(self.at, self.pinned, zone))
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    remote_id: Uuid,
+    server_id: Uuid,
+    repository_id: Uuid,
+    name: String,
+    created_at: i64,
+    pinned: bool,
+    trigger_kind: String,
+}
+
+const GOOD: &str = "SELECT id, remote_id, server_id, repository_id, name, created_at, pinned, trigger_kind
+    FROM backup_lines WHERE subscription_id = $1 AND result = 'good'";
+
+impl From<Row> for GoodLine {
+    fn from(row: Row) -> Self {
+        Self {
+            id: LineId(row.id),
+            remote: BackupId(row.remote_id),
+            place: (ServerId(row.server_id), RepositoryId(row.repository_id)),
+            name: row.name,
+            at: moment(row.created_at),
+            pinned: row.pinned,
+            // A word of a later version: leave the line alone.
+            trigger: Trigger::parse(&row.trigger_kind).unwrap_or(Trigger::Upload),
+        }
+    }
+}
+
+/// The good lines of a subscription.
+pub async fn good_lines(panel: &Panel, id: SubscriptionId) -> AppResult<Vec<GoodLine>> {
+    let rows: Vec<Row> = query!(panel.db, fetch_all, GOOD, id.0)?;
+    Ok(rows.into_iter().map(GoodLine::from).collect())
+}
+
+/// The good lines of a subscription, inside a transaction.
+pub async fn good_lines_in(tx: &mut Tx, id: SubscriptionId) -> AppResult<Vec<GoodLine>> {
+    let rows: Vec<Row> = query!(tx, fetch_all, GOOD, id.0)?;
+    Ok(rows.into_iter().map(GoodLine::from).collect())
+}
+
+/// Writes down what an operation is to remove.
+pub async fn plan(tx: &mut Tx, operation: OperationId, lines: &[&GoodLine]) -> AppResult<()> {
+    for line in lines {
+        query!(
+            tx,
+            execute,
+            "INSERT INTO removals (operation_id, remote_id, name) VALUES ($1, $2, $3)",
+            operation.0,
+            line.remote.0,
+            &line.name
+        )?;
+    }
+    Ok(())
+}
+
+/// What an operation is to remove and still may: pinned ones stay, whenever that happened.
+pub async fn planned(panel: &Panel, operation: OperationId) -> AppResult<Vec<BackupId>> {
+    let rows: Vec<(Uuid,)> = query!(
+        panel.db,
+        fetch_all,
+        "SELECT r.remote_id FROM removals r JOIN operations o ON o.id = r.operation_id
+         JOIN backup_lines l ON l.remote_id = r.remote_id AND l.server_id = o.server_id
+         WHERE r.operation_id = $1 AND NOT l.pinned AND l.result = 'good' ORDER BY l.created_at, r.remote_id",
+        operation.0
+    )?;
+    Ok(rows.into_iter().map(|(remote,)| BackupId(remote)).collect())
+}
+
+/// Whether a line is about to be removed by an operation that the server knows.
+pub async fn is_being_removed(tx: &mut Tx, line: LineId) -> AppResult<bool> {
+    let row: Option<(i64,)> = query!(
+        tx,
+        fetch_optional,
+        "SELECT 1 FROM removals r JOIN operations o ON o.id = r.operation_id
+         JOIN backup_lines l ON l.remote_id = r.remote_id AND l.server_id = o.server_id
+         WHERE l.id = $1 AND o.finished_at IS NULL AND o.accepted LIMIT 1",
+        line.0
+    )?;
+    Ok(row.is_some())
+}
+
+/// Removes the lines of backups that are gone from a server; gives the names of those there were.
+pub async fn forget(
+    tx: &mut Tx,
+    subscription: SubscriptionId,
+    server: ServerId,
+    removed: &[BackupId],
+) -> AppResult<Vec<String>> {
+    let mut names = Vec::new();
+    for remote in removed {
+        let row: Option<(String,)> = query!(
+            tx,
+            fetch_optional,
+            "DELETE FROM backup_lines WHERE subscription_id = $1 AND server_id = $2 AND remote_id = $3 RETURNING name",
+            subscription.0,
+            server.0,
+            remote.0
+        )?;
+        names.extend(row.map(|(name,)| name));
+    }
+    Ok(names)
+}
+
+/// The backups of a subscription on a server that retention was to remove and that still have a line: those whose end
+/// the panel missed.
+pub async fn meant_to_go(tx: &mut Tx, subscription: SubscriptionId, server: ServerId) -> AppResult<Vec<BackupId>> {
+    let rows: Vec<(Uuid,)> = query!(
+        tx,
+        fetch_all,
+        "SELECT l.remote_id FROM backup_lines l JOIN removals r ON r.remote_id = l.remote_id
+         JOIN operations o ON o.id = r.operation_id AND o.server_id = l.server_id
+         WHERE l.subscription_id = $1 AND l.server_id = $2",
+        subscription.0,
+        server.0
+    )?;
+    Ok(rows.into_iter().map(|(remote,)| BackupId(remote)).collect())
+}

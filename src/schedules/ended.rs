@@ -1,0 +1,160 @@
+//! What becomes of runs whose operation has ended, and of those whose panel is gone.
+
+use backup_api::{FailureCode, JobState};
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+use super::start::LEASE;
+use crate::{
+    error::AppResult,
+    operations::{OperationId, follow, store::named},
+    server::{
+        Panel,
+        db::{millis, query},
+    },
+};
+
+/// How long each further try waits; after the last, the next slot is the next try.
+const RETRIES: [TimeDelta; 3] = [TimeDelta::minutes(5), TimeDelta::minutes(15), TimeDelta::minutes(45)];
+/// Runs that ended are kept for so long.
+const MEMORY: TimeDelta = TimeDelta::days(90);
+
+/// Whether a failure may pass by itself. A wrong password does not.
+pub const fn may_pass(code: FailureCode) -> bool {
+    matches!(
+        code,
+        FailureCode::Unreachable
+            | FailureCode::Stalled
+            | FailureCode::Incomplete
+            | FailureCode::OdooError
+            | FailureCode::InUse
+            | FailureCode::Interrupted
+    )
+}
+
+#[derive(sqlx::FromRow)]
+struct Ended {
+    subscription_id: Uuid,
+    slot: i64,
+    attempts: i64,
+    state: String,
+    failure_code: Option<String>,
+}
+
+/// Writes down how runs ended, and when those that may succeed later are tried again.
+pub async fn collect(panel: &Panel) -> AppResult<u64> {
+    let ended: Vec<Ended> = query!(
+        panel.db,
+        fetch_all,
+        "SELECT r.subscription_id, r.slot, r.attempts, o.state, o.failure_code FROM scheduled_runs r
+         JOIN operations o ON o.id = r.operation_id
+         WHERE r.state = 'running' AND o.finished_at IS NOT NULL"
+    )?;
+    let now = panel.clock.now();
+    for run in &ended {
+        let (state, wait) = run.verdict();
+        let mut tx = panel.db.begin().await?;
+        query!(
+            tx,
+            execute,
+            "UPDATE scheduled_runs SET state = $3, due_at = $4, owner = NULL, lease_until = NULL
+             WHERE subscription_id = $1 AND slot = $2 AND state = 'running' AND attempts = $5",
+            run.subscription_id,
+            run.slot,
+            state,
+            millis(now + wait),
+            run.attempts
+        )?;
+        tx.commit().await?;
+    }
+    Ok(ended.len() as u64)
+}
+
+impl Ended {
+    /// The run's next state, and how long it waits in it.
+    fn verdict(&self) -> (&'static str, TimeDelta) {
+        let code = self.failure_code.as_deref().and_then(named::<FailureCode>);
+        let retry = usize::try_from(self.attempts - 1).ok().and_then(|tried| RETRIES.get(tried));
+        match (JobState::parse(&self.state), code, retry) {
+            // Who cancels it does not want it tried again.
+            (Some(JobState::Succeeded | JobState::Cancelled), ..) => ("done", TimeDelta::zero()),
+            (_, Some(code), Some(wait)) if may_pass(code) => ("waiting", *wait),
+            _ => ("failed", TimeDelta::zero()),
+        }
+    }
+}
+
+/// Says that this panel is there, and takes over the runs of one that has not said so for a while.
+pub async fn keep_leases(panel: &Panel) -> AppResult<()> {
+    let now = panel.clock.now();
+    let until = millis(now + LEASE);
+    let mut tx = panel.db.begin().await?;
+    query!(
+        tx,
+        execute,
+        "UPDATE scheduled_runs SET lease_until = $2 WHERE state = 'running' AND owner = $1",
+        panel.instance,
+        until
+    )?;
+    let orphans: Vec<(Option<Uuid>,)> = query!(
+        tx,
+        fetch_all,
+        "UPDATE scheduled_runs SET owner = $1, lease_until = $2 WHERE state = 'running' AND lease_until < $3
+         RETURNING operation_id",
+        panel.instance,
+        until,
+        millis(now)
+    )?;
+    tx.commit().await?;
+    for operation in orphans.into_iter().filter_map(|(operation,)| operation.map(OperationId)) {
+        // After a restart this panel follows what it left.
+        if !panel.live.knows(operation) {
+            tracing::info!("Taking over operation {}: the panel that followed it is gone", operation.0);
+            follow::take_over(panel, operation).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Forgets runs that ended long ago.
+pub async fn forget_old(panel: &Panel) -> AppResult<u64> {
+    let mut tx = panel.db.begin().await?;
+    let forgotten = query!(
+        tx,
+        execute,
+        "DELETE FROM scheduled_runs WHERE slot < $1 AND state IN ('done', 'failed', 'merged')",
+        millis(panel.clock.now() - MEMORY)
+    )?;
+    tx.commit().await?;
+    Ok(forgotten)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(attempts: i64, state: &str, code: Option<&str>) -> (&'static str, i64) {
+        let run = Ended {
+            subscription_id: Uuid::nil(),
+            slot: 0,
+            attempts,
+            state: state.to_owned(),
+            failure_code: code.map(ToOwned::to_owned),
+        };
+        let (state, wait) = run.verdict();
+        (state, wait.num_minutes())
+    }
+
+    #[test]
+    fn what_may_pass_is_tried_again_with_growing_pauses_and_nothing_else() {
+        let unreachable = |attempts| ended(attempts, "failed", Some("unreachable"));
+        assert_eq!([1, 2, 3].map(unreachable), [("waiting", 5), ("waiting", 15), ("waiting", 45)]);
+        assert_eq!(unreachable(4), ("failed", 0));
+        assert_eq!(ended(1, "interrupted", Some("interrupted")), ("waiting", 5));
+        for code in ["source", "pg_dump", "no_space", "internal", "a later version's word"] {
+            assert_eq!(ended(1, "failed", Some(code)), ("failed", 0), "{code}");
+        }
+        assert_eq!(ended(1, "succeeded", None), ("done", 0));
+        assert_eq!(ended(1, "cancelled", Some("cancelled")), ("done", 0));
+    }
+}

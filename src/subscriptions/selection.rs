@@ -1,0 +1,103 @@
+//! The subscriptions of the list that somebody has chosen, and Back up now for all of them.
+
+use std::collections::BTreeSet;
+
+use leptos::prelude::*;
+
+use super::SubscriptionId;
+use crate::{
+    backups::{BulkStart, api::BackUpNow},
+    components::{ActionFailure, Toast, Toasts, Tone, figures},
+};
+
+/// What is chosen; outlives the list's being fetched again.
+#[derive(Clone, Copy)]
+pub struct Selection {
+    chosen: RwSignal<BTreeSet<SubscriptionId>>,
+    start: ServerAction<BackUpNow>,
+}
+
+impl Selection {
+    /// Nothing chosen.
+    pub fn new() -> Self {
+        let selection = Self { chosen: RwSignal::new(BTreeSet::new()), start: ServerAction::new() };
+        let toasts = expect_context::<Toasts>();
+        Effect::new(move || {
+            if let Some(Ok(started)) = selection.start.value().get() {
+                selection.chosen.update(BTreeSet::clear);
+                toasts.show(toast(&started));
+            }
+        });
+        selection
+    }
+
+    /// The form around the table.
+    pub fn form_view(self, table: AnyView) -> AnyView {
+        let (start, chosen) = (self.start, self.chosen);
+        let words = move || match chosen.with(BTreeSet::len) {
+            _ if start.pending().get() => "Starting …".to_owned(),
+            0 => "Back up chosen ones now".to_owned(),
+            count => format!("Back up {} now", figures::count(count as u64)),
+        };
+        view! {
+            <ActionForm action=start attr:class="stack tight">
+                <ActionFailure action=start />
+                {table}
+                <div class="row">
+                    <button class="btn" disabled=start.pending()>{words}</button>
+                    <span class="muted">"Choose subscriptions with the boxes on the left."</span>
+                </div>
+            </ActionForm>
+        }
+        .into_any()
+    }
+
+    /// The box of one row.
+    pub fn cell_view(self, id: SubscriptionId, name: &str) -> AnyView {
+        let chosen = self.chosen;
+        let change = move |event| {
+            let checked = event_target_checked(&event);
+            chosen.update(|chosen| {
+                if checked {
+                    chosen.insert(id);
+                } else {
+                    chosen.remove(&id);
+                }
+            });
+        };
+        view! {
+            <td role="cell" class="choose">
+                <input
+                    type="checkbox"
+                    name="subscriptions[]"
+                    value=id.0.to_string()
+                    aria-label=format!("Choose {name}")
+                    prop:checked=move || chosen.with(|chosen| chosen.contains(&id))
+                    on:change=change
+                />
+            </td>
+        }
+        .into_any()
+    }
+}
+
+fn toast(started: &BulkStart) -> Toast {
+    let title = format!("Started {}", figures::counted(started.begun, "backup"));
+    if started.refused.is_empty() {
+        return Toast::done(title);
+    }
+    Toast { tone: Tone::Warn, title, text: started.refused.join(" "), link: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_started_is_told() {
+        let all = toast(&BulkStart { begun: 3, refused: Vec::new() });
+        assert_eq!((all.tone, all.title.as_str()), (Tone::Ok, "Started 3 backups"));
+        let some = toast(&BulkStart { begun: 1, refused: vec!["Acme: a backup is under way.".to_owned()] });
+        assert_eq!((some.tone, some.text.as_str()), (Tone::Warn, "Acme: a backup is under way."));
+    }
+}
