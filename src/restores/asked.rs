@@ -146,6 +146,7 @@ pub(super) mod tests {
                 odoo_version: Some("18.0".to_owned()),
                 pinned: false,
                 operation: None,
+                fate: None,
             },
             subscription_name: "Acme Trading".to_owned(),
             database: "acme".to_owned(),
