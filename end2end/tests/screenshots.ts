@@ -111,7 +111,7 @@ test("a plan", async ({ page, facts, open }) => {
     }
     await open(`${path}?tab=general`);
     await page.getByLabel("Back up by schedule").check();
-    await page.getByLabel("Times").fill("06:30, 18:30");
+    await page.getByLabel("Times", { exact: true }).fill("06:30, 18:30");
     await page.getByLabel("Time zone").fill("Europe/Berlin");
     await page.getByLabel("Keep latest").fill("2");
     await page.getByRole("button", { name: "Preview" }).click();

@@ -18,7 +18,7 @@ test("a plan is previewed, saved, and several are backed up", async ({ page, fac
 
     await open(`${path}?tab=general`);
     await page.getByLabel("Back up by schedule").check();
-    await page.getByLabel("Times").fill("05:45");
+    await page.getByLabel("Times", { exact: true }).fill("05:45");
     await page.getByLabel("Spread, minutes").fill("0");
     await page.getByLabel("Time zone").fill("America/New_York");
     await page.getByLabel("Daily backups").fill("3");
@@ -31,7 +31,7 @@ test("a plan is previewed, saved, and several are backed up", async ({ page, fac
     await page.getByRole("button", { name: "Save changes" }).click();
     await open(`${path}?tab=general`);
     await expect(page.getByLabel("Daily backups")).toHaveValue("3");
-    await expect(page.getByLabel("Times")).toHaveValue("05:45");
+    await expect(page.getByLabel("Times", { exact: true })).toHaveValue("05:45");
     await page.getByLabel("Back up by schedule").uncheck();
     await page.getByRole("button", { name: "Save changes" }).click();
 });
