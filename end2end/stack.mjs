@@ -27,7 +27,12 @@ async function startTestbed() {
 async function startBackupServer() {
     let url;
     const { value, pid } = await start("backup-server", join(bin, "backup-server"), [], {
-        env: { BACKUP_LISTEN: "127.0.0.1:0", BACKUP_DATA: join(folder, "backup-server") },
+        env: {
+            BACKUP_LISTEN: "127.0.0.1:0",
+            BACKUP_DATA: join(folder, "backup-server"),
+            // The tests' own HTTP servers are on this machine.
+            BACKUP_ALLOW_URL_RANGES: "127.0.0.0/8",
+        },
         ready: (line) => {
             url ??= line.match(/Listening on (http:\S+)/)?.[1];
             const token = line.match(/token\S*\s+(\S+)$/i)?.[1];
@@ -80,7 +85,7 @@ try {
         seeded: await startPanel("seeded"),
     };
     const facts = join(folder, "facts.json");
-    writeFileSync(facts, JSON.stringify({ folder, logs, odoo, backup_server, panels }, null, 2));
+    writeFileSync(facts, JSON.stringify({ folder, logs, bin, site: join(target, "site"), odoo, backup_server, panels }, null, 2));
     console.log(`Ready: ${facts}`);
     await stop;
 } finally {

@@ -11,6 +11,10 @@ export type PanelName = "hydrated" | "no-js" | "seeded";
 export interface Facts {
     folder: string;
     logs: string;
+    /** Where the programs are. */
+    bin: string;
+    /** Where the pages' files are. */
+    site: string;
     odoo: {
         postgres_url: string;
         database: string;

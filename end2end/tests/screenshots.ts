@@ -6,6 +6,7 @@ import type { Page } from "@playwright/test";
 import { expect, setUp, test } from "./fixtures.ts";
 import { backedUp, openWizard } from "./restorable.ts";
 import { createSubscription, line, startBackup } from "./subscriptions.ts";
+import { arrived, choose, cutOff, fileAt, GOOD, holdChunks, noise, openImport, subscribed } from "./uploads.ts";
 
 const folder = process.env.SCREENSHOTS ?? "test-results/screenshots";
 
@@ -128,6 +129,55 @@ test("a plan", async ({ page, facts, open }) => {
     await open("/subscriptions");
     await page.getByLabel("Choose Elm Logistics").check();
     await shoot("subscriptions-chosen");
+});
+
+test("an import", async ({ page, facts, open }) => {
+    test.setTimeout(300_000);
+    const shoot = (name: string) => shootPage(page, name);
+    const path = await subscribed(page, facts, "Fir Workshop", "fir");
+    await open(path);
+    const wizard = await openImport(page);
+    await shoot("import");
+    await choose(wizard, fileAt(facts, "fir.sql", "SELECT 1"));
+    await shoot("import-refused");
+    await choose(wizard, noise(facts, "fir_2026-11-21.zip", 40));
+    await shoot("import-chosen");
+    const held = await holdChunks(page);
+    await wizard.getByRole("button", { name: "Upload", exact: true }).click();
+    // One after the other, as from far away: a rate takes time.
+    for (let chunk = 1; chunk <= 8; chunk += 1) {
+        held.letGo(1);
+        await arrived(wizard, chunk);
+    }
+    await page.screenshot({ path: join(folder, "import-uploading-light.png") });
+    await wizard.getByRole("button", { name: "Pause" }).click();
+    await shoot("import-paused");
+    await open(`${path}?wizard=import`);
+    await shoot("import-unfinished");
+    await choose(wizard, join(facts.folder, "files", "fir_2026-11-21.zip"));
+    await shoot("import-goes-on");
+    held.letGo(1_000);
+    await wizard.getByRole("button", { name: "Discard fir_2026-11-21.zip" }).click();
+    await wizard.getByRole("link", { name: "From a URL" }).click();
+    await wizard.getByLabel("Address of the file").fill("https://ada:secret@files.example.com/backups/fir.zip");
+    await shoot("import-url");
+    await open(`${path}?wizard=import`);
+    await choose(wizard, cutOff(facts, "fir_cut.zip"));
+    await wizard.getByRole("button", { name: "Upload", exact: true }).click();
+    await expect(wizard.getByText("fir_cut.zip could not be imported.")).toBeVisible({ timeout: 60_000 });
+    await shoot("import-failed");
+    await wizard.getByRole("link", { name: "Choose another file" }).click();
+    await choose(wizard, GOOD);
+    await wizard.getByRole("radio", { name: /^Only keep it/ }).check();
+    await wizard.getByRole("button", { name: "Upload", exact: true }).click();
+    await expect(wizard.getByRole("link", { name: "Restore it" })).toBeVisible({ timeout: 60_000 });
+    await shoot("imported");
+    await wizard.getByRole("link", { name: "Close", exact: true }).last().click();
+    await expect(line(page, "tiny18.zip")).toContainText("Good");
+    await shoot("subscription-imported");
+    await line(page, "tiny18.zip").getByRole("link", { name: /^Restore / }).click();
+    await expect(page.getByRole("dialog", { name: "Restore backup" })).toBeVisible();
+    await shoot("import-restore");
 });
 
 test.describe("many subscriptions", () => {
