@@ -117,3 +117,32 @@ async fn an_undo_killed_on_the_way_is_finished_or_can_be_asked_for_again() {
         stage.assert_untouched(point);
     }
 }
+
+/// PostgreSQL crashes under Odoo: what Odoo answers then proves nothing, what is there afterwards does.
+#[tokio::test(flavor = "multi_thread")]
+async fn postgresql_killed_on_the_way_leaves_one_whole_database() {
+    let cluster: &'static Cluster = Box::leak(Box::new(Cluster::start().unwrap()));
+    // As PostgreSQL is, unless somebody gives that up for speed: what Odoo was told as done survives a crash.
+    cluster.sql_as("postgres", "postgres", "ALTER ROLE ALL SET synchronous_commit = on").unwrap();
+    let mut stage = Stage::on(cluster, "rc_pgkill", BackupFormat::Zip).await;
+    // Otherwise sequences skip what they gave out since the last one.
+    cluster.sql_as("postgres", "postgres", "CHECKPOINT").unwrap();
+    let data = stopped(&mut stage).await;
+    let pause = data.join("paused");
+    for point in ["restored", "swapping", "between", "renamed"] {
+        let process = Process::start(&data, Some((point, &pause)));
+        let id = start_restore(&process.client, &stage.backup, &stage.plan()).await;
+        wait_for(&pause, point);
+        tokio::task::spawn_blocking(|| cluster.crash()).await.unwrap().unwrap();
+        std::fs::remove_file(&pause).unwrap();
+        let job = until(&process.client, id, |job| job.state.is_final()).await;
+        if job.state == JobState::Succeeded {
+            assert!(stage.state(stage.name()) == stage.backed_up, "{point}");
+            let undone = crate::stage::undo(&process.client, id, &stage.plan().target).await;
+            assert_eq!(undone.state, JobState::Succeeded, "{point}: {:?}", undone.failure);
+        } else {
+            assert_eq!(job.state, JobState::Failed, "{point}: {:?}", job.failure);
+        }
+        stage.assert_untouched(point);
+    }
+}

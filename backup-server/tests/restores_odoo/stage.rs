@@ -5,10 +5,14 @@ use std::{collections::BTreeMap, fs, path::Path};
 use backup_api::{
     Backup, BackupFormat, Client, DatabaseName, Job, JobId, RestoreMode, RestorePlan, Source, StartRestore, StartUndo,
 };
-use testbed::{Cluster, odoo::StandIn};
+use testbed::{
+    Cluster,
+    odoo::{Options, StandIn},
+    restore_fixture,
+};
 use uuid::Uuid;
 
-use crate::setting::{Origin, REPOSITORY, Served, log_of, row_counts, until};
+use crate::setting::{Origin, REPOSITORY, ROW_COUNTS, Served, log_of, until};
 
 /// Everything of a database that must not be lost.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,23 +33,30 @@ pub struct Stage {
     /// As it is now.
     pub changed: State,
     pub origin: Origin,
+    cluster: &'static Cluster,
 }
 
 impl Stage {
     pub async fn new(name: &str, format: BackupFormat) -> Self {
-        let origin = Origin::new(name);
-        let odoo = origin.odoo();
+        Self::on(Cluster::shared(), name, format).await
+    }
+
+    pub async fn on(cluster: &'static Cluster, name: &str, format: BackupFormat) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = restore_fixture(cluster, name, folder.path()).unwrap();
+        let origin = Origin { database, folder };
+        let odoo = StandIn::start(cluster, origin.folder.path(), Options::default()).unwrap();
         let served = Served::start().await;
         let backup = served.made(REPOSITORY, &origin.through(&odoo), format).await;
-        let backed_up = state(origin.folder.path(), name);
+        let backed_up = state(cluster, origin.folder.path(), name);
         let sql = "INSERT INTO res_partner_category (name, active) VALUES ('{\"en_US\": \"since\"}', true); \
                    DELETE FROM ir_ui_menu_group_rel";
-        Cluster::shared().sql(name, sql).unwrap();
+        cluster.sql(name, sql).unwrap();
         fs::create_dir_all(origin.database.filestore.join("00")).unwrap();
         fs::write(origin.database.filestore.join("00/since"), "a file that came since").unwrap();
-        let changed = state(origin.folder.path(), name);
+        let changed = state(cluster, origin.folder.path(), name);
         assert!(changed != backed_up);
-        Self { served, odoo, backup, backed_up, changed, origin }
+        Self { served, odoo, backup, backed_up, changed, origin, cluster }
     }
 
     pub fn name(&self) -> &str {
@@ -53,7 +64,7 @@ impl Stage {
     }
 
     pub fn state(&self, database: &str) -> State {
-        state(self.origin.folder.path(), database)
+        state(self.cluster, self.origin.folder.path(), database)
     }
 
     /// Into the database itself.
@@ -92,7 +103,7 @@ impl Stage {
 
     /// The databases whose names begin as this one's, and the folders of the filestore: nothing may be left over.
     pub fn left(&self) -> (Vec<String>, Vec<String>) {
-        left(self.origin.folder.path(), self.name())
+        left(self.cluster, self.origin.folder.path(), self.name())
     }
 
     /// The database is as before, and nothing else is there.
@@ -109,7 +120,7 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         for name in self.left().0 {
-            Cluster::shared().drop_database(&name).unwrap();
+            self.cluster.drop_database(&name).unwrap();
         }
     }
 }
@@ -130,9 +141,9 @@ pub async fn undo(client: &Client, restore: JobId, target: &Source) -> Job {
     until(client, start.job, |job| job.state.is_final()).await
 }
 
-pub fn left(folder: &Path, name: &str) -> (Vec<String>, Vec<String>) {
+pub fn left(cluster: &Cluster, folder: &Path, name: &str) -> (Vec<String>, Vec<String>) {
     let sql = format!("SELECT datname FROM pg_database WHERE starts_with(datname, '{name}') ORDER BY datname");
-    let databases = Cluster::shared().sql("postgres", &sql).unwrap().lines().map(str::to_owned).collect();
+    let databases = cluster.sql("postgres", &sql).unwrap().lines().map(str::to_owned).collect();
     let Ok(entries) = fs::read_dir(folder.join("filestore")) else { return (databases, Vec::new()) };
     let mut folders: Vec<String> =
         entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
@@ -140,14 +151,14 @@ pub fn left(folder: &Path, name: &str) -> (Vec<String>, Vec<String>) {
     (databases, folders)
 }
 
-pub fn state(folder: &Path, database: &str) -> State {
+pub fn state(cluster: &Cluster, folder: &Path, database: &str) -> State {
     let content = "SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM ";
     let tables = ["res_partner", "ir_ui_view", "ir_config_parameter", "res_partner_category", "ir_attachment"];
-    let content = tables.map(|table| Cluster::shared().sql(database, &format!("{content}{table} t")).unwrap());
+    let content = tables.map(|table| cluster.sql(database, &format!("{content}{table} t")).unwrap());
     let sequences = "SELECT sequencename, last_value FROM pg_sequences ORDER BY 1";
     State {
-        rows: row_counts(database),
-        sequences: Cluster::shared().sql(database, sequences).unwrap(),
+        rows: cluster.sql(database, ROW_COUNTS).unwrap(),
+        sequences: cluster.sql(database, sequences).unwrap(),
         content: content.join(" "),
         files: files(&folder.join("filestore").join(database)),
     }

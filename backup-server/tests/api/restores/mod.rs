@@ -6,4 +6,5 @@ mod hostile;
 mod postgres;
 mod refusals;
 mod setting;
+mod unreachable;
 mod windows;
