@@ -1,5 +1,6 @@
 //! Restores through the API: what comes back is what was backed up, and nothing is lost on the way.
 
+mod acme;
 mod crash;
 mod disks;
 mod hostile;

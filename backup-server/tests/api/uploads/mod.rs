@@ -5,5 +5,5 @@ mod files;
 mod imports;
 mod origin;
 mod protocol;
-mod setting;
+pub mod setting;
 mod urls;
