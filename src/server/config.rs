@@ -33,6 +33,10 @@ pub struct Config {
     /// Do not run a backup server inside this process.
     #[arg(long, env = "HOLDFAST_NO_EMBEDDED_SERVER", global = true)]
     pub no_embedded_server: bool,
+    /// Address ranges that are not public and that the backup server inside this process may fetch files from all the
+    /// same, such as 10.0.0.0/8.
+    #[arg(long = "allow-url-range", env = "HOLDFAST_ALLOW_URL_RANGES", value_delimiter = ',', global = true)]
+    pub allowed_url_ranges: Vec<String>,
 }
 
 impl Config {
@@ -46,6 +50,7 @@ impl Config {
             public_url: None,
             behind_proxy: false,
             no_embedded_server: false,
+            allowed_url_ranges: Vec::new(),
         }
     }
 

@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use backup_api::{BackupFormat, Failure, FailureCode, Phase, Progress};
+use backup_api::{BackupFormat, Failure, Phase, Progress};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
@@ -24,7 +24,7 @@ use crate::{
     restores::replay::{self, DumpStream},
     server::App,
     sources::{
-        SourceFacts,
+        SourceFacts, broken,
         odoo::{Scan, Zip, describe, facts_of_dump, reader},
     },
     uploads::expect_format,
@@ -164,9 +164,4 @@ fn stream_of(mut reader: Box<dyn Read + Send>) -> DumpStream {
         }
     }));
     Box::pin(ReceiverStream::new(from))
-}
-
-fn broken(error: &tokio::task::JoinError) -> Failure {
-    let message = format!("The backup server has a fault: {error}. Its log says more.");
-    Failure { code: FailureCode::Internal, message }
 }

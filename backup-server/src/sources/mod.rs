@@ -24,6 +24,7 @@ pub use pg_tools::{PgTool, PgTools};
 pub(crate) use sink::Sink;
 pub(crate) use staging::StagedFile;
 pub use staging::Staging;
+pub(crate) use words::{broken, cancelled};
 
 pub(crate) use attachments::{Found, Wanted, file_name, folder as filestore_folder};
 pub(crate) use postgres::{Connected, ServerAddress, major_version};

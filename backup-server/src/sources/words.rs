@@ -29,11 +29,11 @@ pub(crate) fn unusable(problem: Problem) -> Failure {
 }
 
 /// A job that was cancelled.
-pub(super) fn cancelled() -> Failure {
+pub(crate) fn cancelled() -> Failure {
     failure(FailureCode::Cancelled, "Cancelled; nothing was kept.")
 }
 
 /// A job in which a thread of this server broke.
-pub(super) fn broken(error: &tokio::task::JoinError) -> Failure {
+pub(crate) fn broken(error: &tokio::task::JoinError) -> Failure {
     failure(FailureCode::Internal, format!("The backup server has a fault: {error}. Its log says more."))
 }

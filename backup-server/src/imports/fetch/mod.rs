@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::{
     jobs::JobContext,
-    sources::{AddressPolicy, StagedFile, Staging},
+    sources::{AddressPolicy, StagedFile, Staging, cancelled},
 };
 
 /// How files are fetched.
@@ -72,7 +72,7 @@ impl Target {
 pub(super) async fn fetch(settings: &Fetching, context: &JobContext, target: &Target) -> Result<Fetched, Failure> {
     tokio::select! {
         biased;
-        () = context.cancel.cancelled() => Err(words::cancelled()),
+        () = context.cancel.cancelled() => Err(cancelled()),
         fetched = transfer::run(settings, context, target) => fetched,
     }
 }

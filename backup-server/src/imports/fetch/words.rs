@@ -26,10 +26,6 @@ fn failure(message: String) -> Failure {
     Failure { code: FailureCode::Fetch, message }
 }
 
-pub(super) fn cancelled() -> Failure {
-    Failure { code: FailureCode::Cancelled, message: "Cancelled; nothing was kept.".to_owned() }
-}
-
 /// The address may not be dialled, or there is none.
 pub(super) fn address(message: String) -> Failure {
     failure(format!("The file cannot be fetched: {message}"))

@@ -76,6 +76,24 @@ async fn killed_in_the_middle_of_an_upload_it_goes_on_from_what_is_certain() {
     assert!(files_in(&data.path().join("uploads")).is_empty());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_uploads_at_once_need_little_memory() {
+    const ALLOWED: u64 = 48 << 20;
+    let data = tempfile::tempdir().unwrap();
+    let file = large_zip();
+    let process = Process::start(data.path(), Cluster::shared().bin());
+    let peak = async || process.client.server().await.unwrap().peak_memory_bytes.unwrap();
+    let before = peak().await;
+    let uploads = (0..10).map(|_| async {
+        let id = UploadId(Uuid::new_v4());
+        process.client.create_upload(REPOSITORY, id, "large.zip", file.len() as u64).await.unwrap();
+        send(&process.client, id, &file).await;
+    });
+    futures::future::join_all(uploads).await;
+    let grown = peak().await - before;
+    assert!(grown < ALLOWED, "400 MB in ten uploads made it grow by {} MiB", grown >> 20);
+}
+
 #[tokio::test]
 async fn asked_to_stop_it_loses_nothing_of_an_upload() {
     let data = tempfile::tempdir().unwrap();
