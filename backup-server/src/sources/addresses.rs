@@ -124,10 +124,9 @@ fn kind_v4(address: Ipv4Addr) -> Kind {
         // 0.0.0.0/8 reaches this host on Linux; 240.0.0.0/4 is reserved.
         (0 | 240.., _) => Kind::NoHost,
         _ if address.is_multicast() => Kind::NoHost,
-        // 100.64.0.0/10 is shared address space of carriers, and of overlay networks.
-        (100, 64..=127) => Kind::Private,
-        // 198.18.0.0/15 and 192.0.0.0/24 are for networks of one's own, too.
-        (198, 18..=19) => Kind::Private,
+        // 100.64.0.0/10 is shared address space of carriers, and of overlay networks; 198.18.0.0/15 and 192.0.0.0/24 are
+        // for networks of one's own, too.
+        (100, 64..=127) | (198, 18..=19) => Kind::Private,
         (192, 0) if address.octets()[2] == 0 => Kind::Private,
         _ if address.is_private() => Kind::Private,
         _ => Kind::Public,

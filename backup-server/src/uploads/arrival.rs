@@ -174,6 +174,9 @@ impl Arrival {
     /// Makes certain that all bytes up to the record's offset are on disk, then notes it.
     fn sync(&self, mut synced: std::sync::MutexGuard<'_, u64>, file: &File, record: &Record) -> Answer<()> {
         let offset = record.upload.offset;
+        if self.is_over.load(Ordering::SeqCst) {
+            return Err(refusals::unknown(record.upload.id));
+        }
         if *synced >= offset && !record.upload.is_complete() {
             return Ok(());
         }
@@ -230,11 +233,17 @@ impl Arrival {
     }
 
     /// Removes all of it. An import that uses it may do that.
-    pub async fn remove(&self) -> std::io::Result<()> {
-        let mut writing = self.writing.lock().await;
-        writing.file = None;
-        self.is_over.store(true, Ordering::SeqCst);
-        self.journal.remove(writing.record.upload.id)
+    pub async fn remove(self: &Arc<Self>) -> std::io::Result<()> {
+        let mut writing = Arc::clone(&self.writing).lock_owned().await;
+        let arrival = Arc::clone(self);
+        let work = tokio::task::spawn_blocking(move || {
+            // A sync that is still at work would write its note anew.
+            let _synced = arrival.synced();
+            arrival.is_over.store(true, Ordering::SeqCst);
+            writing.file = None;
+            arrival.journal.remove(writing.record.upload.id)
+        });
+        work.await.map_err(std::io::Error::other)?
     }
 
     /// Removes the bytes when it is past its time, later the note, too; false when nothing is left of it.
@@ -253,6 +262,7 @@ impl Arrival {
             return Ok(false);
         }
         tracing::info!(upload.id = %id, "Removed upload {id}: nothing more of it arrived, and nothing imported it");
+        let _synced = self.synced();
         self.journal.remove_part(id)?;
         writing.file = None;
         self.is_over.store(true, Ordering::SeqCst);

@@ -2,7 +2,9 @@
 
 use std::{path::Path, process::Command};
 
-use backup_api::{BackupFormat, FailureCode, JobState};
+use backup_api::{BackupFormat, ErrorCode, FailureCode, JobState, UploadId};
+use testbed::Cluster;
+use uuid::Uuid;
 
 use crate::{
     crash::Process,
@@ -52,6 +54,33 @@ async fn a_disk_that_fills_up_in_the_middle_fails_the_job_and_the_next_one_works
     restic.env("RESTIC_REPOSITORY", inside(Path::new(&kit.location)));
     let checked = restic.output().unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}
+
+#[tokio::test]
+async fn an_upload_on_a_disk_that_fills_up_goes_on_when_there_is_room_again() {
+    const CHUNK: usize = 1_048_576;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("small-disk");
+    std::fs::create_dir(&data).unwrap();
+    let Some(process) = on_a_small_disk(&data, Cluster::shared().bin(), &[]) else { return };
+    let file = [b"PK\x03\x04".to_vec(), vec![7; 20 * CHUNK]].concat();
+    let id = UploadId(Uuid::new_v4());
+    process.client.create_upload(REPOSITORY, id, "a.zip", file.len() as u64).await.unwrap();
+    let too_large = process.client.create_upload(REPOSITORY, UploadId(Uuid::new_v4()), "b.zip", 40_000_000).await;
+    assert_eq!(too_large.unwrap_err().refusal().unwrap().code, ErrorCode::NoSpace, "the first is promised its room");
+    process.client.append(id, 0, None, file[..CHUNK].to_vec()).await.unwrap();
+
+    let ballast = process.sees(&data.join("ballast"));
+    std::io::copy(&mut std::io::repeat(0), &mut std::fs::File::create(&ballast).unwrap()).unwrap_err();
+    let full = process.client.append(id, CHUNK as u64, None, file[CHUNK..2 * CHUNK].to_vec()).await.unwrap_err();
+    assert_eq!(full.refusal().unwrap().code, ErrorCode::NoSpace, "{full}");
+    assert_eq!(process.client.upload(id).await.unwrap().offset, CHUNK as u64);
+    std::fs::remove_file(&ballast).unwrap();
+    for (number, chunk) in file.chunks(CHUNK).enumerate().skip(1) {
+        process.client.append(id, (number * CHUNK) as u64, None, chunk.to_vec()).await.unwrap();
+    }
+    let part = process.sees(&data.join("uploads").join(format!("{id}.part")));
+    assert!(std::fs::read(part).unwrap() == file, "it arrived whole all the same");
 }
 
 /// Starts a backup server whose data folder is a disk of 48 MB; `None`, and a word, where the system allows no such disk.

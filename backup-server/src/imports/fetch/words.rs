@@ -27,7 +27,7 @@ fn failure(message: String) -> Failure {
 }
 
 /// The address may not be dialled, or there is none.
-pub(super) fn address(message: String) -> Failure {
+pub(super) fn address(message: &str) -> Failure {
     failure(format!("The file cannot be fetched: {message}"))
 }
 

@@ -45,8 +45,12 @@ pub fn tiny_with_sql(change: impl FnOnce(String) -> String) -> Vec<u8> {
 
 /// A zip of these.
 pub fn zip_of(entries: &Entries) -> Vec<u8> {
+    zip_with(entries, SimpleFileOptions::default().compression_method(CompressionMethod::Deflated))
+}
+
+/// A zip of these, made in another way.
+pub fn zip_with(entries: &Entries, options: SimpleFileOptions) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
     for (name, content) in entries {
         zip.start_file(name.as_str(), options).unwrap();
         zip.write_all(content).unwrap();

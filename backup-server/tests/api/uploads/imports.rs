@@ -5,7 +5,7 @@ use uuid::Uuid;
 use zip::write::SimpleFileOptions;
 
 use super::{
-    files::{Entries, dump_of, last, packed, replaced, tiny_and, tiny_with, tiny_with_sql, zip_of},
+    files::{Entries, dump_of, last, packed, replaced, tiny, tiny_and, tiny_with, tiny_with_sql, zip_of, zip_with},
     setting::{TINY, import_of, run, send, upload},
 };
 use crate::setting::{OTHER_REPOSITORY, Origin, REPOSITORY, Served, files_in, log_of, unzip};
@@ -40,7 +40,8 @@ async fn a_zip_becomes_a_backup_as_if_odoo_had_sent_it() {
     assert_eq!(job.kind, JobKind::Import);
     let backup = job.backup.unwrap();
     assert_eq!((backup.database.as_str(), backup.format), ("acme", BackupFormat::Zip));
-    assert!(backup.file_name.starts_with("acme_") && backup.file_name.ends_with(".zip"), "{}", backup.file_name);
+    let expected = format!("acme_{}.zip", backup.created_at.format("%Y-%m-%d_%H-%M-%S"));
+    assert_eq!(backup.file_name, expected);
     assert_eq!((backup.odoo_version.as_deref(), backup.comment.as_str()), (Some("18.0"), "from elsewhere"));
     assert!(backup.postgres_version.as_deref().is_some_and(|version| version.starts_with("15")), "{backup:?}");
     let files = backup.attachments.clone().unwrap();
@@ -57,7 +58,7 @@ async fn a_zip_becomes_a_backup_as_if_odoo_had_sent_it() {
     let link = served.client.create_link(REPOSITORY, backup.id, &link).await.unwrap();
     let bytes = reqwest::get(served.base.join(&link.path).unwrap()).await.unwrap().bytes().await.unwrap();
     std::fs::write(&path, &bytes).unwrap();
-    let mut expected: Entries = super::files::tiny();
+    let mut expected: Entries = tiny();
     expected.retain(|(name, _)| !name.starts_with("filestore/checklist/"));
     let mut found = unzip(&path);
     expected.sort();
@@ -107,6 +108,15 @@ async fn a_backup_that_lacks_something_is_taken_and_says_what() {
     assert_eq!(job.backup.unwrap().attachments.unwrap().missing_count(), 1);
     let log = log_of(&served.client, job.id).await;
     assert!(log.contains("other content than their name says"), "{log}");
+}
+
+#[tokio::test]
+async fn a_zip64_is_a_zip() {
+    let served = Served::start().await;
+    let large = zip_with(&tiny(), SimpleFileOptions::default().large_file(true));
+    assert!(large.windows(4).any(|window| window == [1, 0, 16, 0]), "its records have eight bytes for a size");
+    let job = import(&served, "large.zip", &large).await;
+    assert_eq!(job.state, JobState::Succeeded, "{:?}", job.failure);
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ async fn a_standard_client_is_told_all_that_it_needs() {
     assert_eq!((header(&asked, "upload-metadata"), header(&asked, "cache-control")), (&*metadata, "no-store"));
     let found: Upload = ask(&served, Method::GET, &address, &[], b"").await.json().await.unwrap();
     assert!(found.is_complete() && found.file_name == "tïny.zip" && found.repository == REPOSITORY, "{found:?}");
-    assert_eq!(std::fs::read(&part(&served, found.id)).unwrap(), TINY);
+    assert_eq!(std::fs::read(part(&served, found.id)).unwrap(), TINY);
 
     assert_eq!(ask(&served, Method::DELETE, &address, &[], b"").await.status().as_u16(), 204);
     assert_eq!(ask(&served, Method::HEAD, &address, &[], b"").await.status().as_u16(), 404);
