@@ -201,6 +201,12 @@ def at_once(tus, path, count):
     return time.perf_counter() - began
 
 
+def told(met, words):
+    """Says what came of an aim, in the form that `make bench` gathers."""
+    print(f"{'met' if met else 'MISSED':6} {words}")
+    return met
+
+
 def measure(arguments, folder, tus, pids, nginx):
     length = int(arguments.gigabytes * 1e9)
     path = make_file(folder, length)
@@ -221,12 +227,14 @@ def measure(arguments, folder, tus, pids, nginx):
         worked_for = (processor(pid) - worked[pid]) / (arguments.runs * length / 1e9)
         grown = (memory(pid)[1] - before[pid]) / 2**20
         print(f"Process {pid} works {worked_for:.2f} s for a GB and grew by {grown:.1f} MiB for one upload")
-        good = good and grown < arguments.memory
+        words = f"memory that a process grew by for one upload, in MiB: {grown:.1f} (aim < {arguments.memory})"
+        good = told(grown < arguments.memory, words) and good
     if puts:
         plain = sorted(puts)[len(puts) // 2]
         shown = ", ".join(f"{rate:.0f}" for rate in puts)
         print(f"Plain PUT to nginx: {plain:.0f} MB/s (runs: {shown}); the upload has {rate / plain:.0%} of that")
-        good = good and rate >= arguments.least * plain
+        words = f"uploads, of the rate of a plain PUT to nginx: {rate / plain:.2f} (aim >= {arguments.least})"
+        good = told(rate >= arguments.least * plain, words) and good
     small = make_file(folder, length // arguments.parallel)
     took = at_once(tus, small, arguments.parallel)
     mega = arguments.parallel * small.stat().st_size / 1e6

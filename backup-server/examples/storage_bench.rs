@@ -1,4 +1,5 @@
-//! Measures storage alone: made-up attachments and a dump, beside stock `restic` and beside what Odoo does.
+//! Measures storage alone: made-up attachments and a dump, beside stock `restic` and beside what Odoo does. Fails when an
+//! aim is missed.
 //!
 //! `cargo run --release -p backup-server --example storage_bench -- --attachments-mb 1000 --dump-mb 300`
 
@@ -27,6 +28,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const REPOSITORY: RepositoryId = RepositoryId(Uuid::from_u128(1));
 const MB: f64 = 1e6;
+const MIB: f64 = 1_048_576.0;
 
 /// Measures storage beside restic and beside Odoo's way.
 #[derive(Parser)]
@@ -62,35 +64,66 @@ async fn main() -> Outcome<()> {
 
     let repositories = Repositories::open(&folder.path().join("holdfast"))?;
     forget_peak()?;
-    let first = holdfast(&repositories, &source, 1, "Holdfast, first backup").await?;
-    let mut odoo = 0;
+    let (first, first_seconds) = holdfast(&repositories, &source, 1, "Holdfast, first backup").await?;
+    let mut odoo = None;
     if !arguments.alone {
         restic(folder.path(), "restic, first backup")?;
-        odoo = odoos_way(folder.path(), "copy and deflate, first backup")?;
+        odoo = Some(odoos_way(folder.path(), "copy and deflate, first backup")?);
     }
     files += made.attachments(arguments.attachments_mb * 10_000)?;
     made.change_dump(arguments.dump_mb * 10_000)?;
     println!("one per cent changed: {files} attachments");
-    let second = holdfast(&repositories, &source, 2, "Holdfast, second backup").await?;
-    if !arguments.alone {
+    let (second, second_seconds) = holdfast(&repositories, &source, 2, "Holdfast, second backup").await?;
+    let mut aims = Aims::default();
+    if let Some((zip_bytes, odoo_seconds)) = odoo {
         restic(folder.path(), "restic, second backup")?;
         odoos_way(folder.path(), "copy and deflate, second backup")?;
-        let part = 100.0 * second.stored_bytes as f64 / odoo as f64;
-        println!("the second backup adds {part:.2} % of the size of Odoo's zip");
+        let added = 100.0 * second.stored_bytes as f64 / zip_bytes as f64;
+        aims.at_most("first backup, of the time for copy and deflate", first_seconds / odoo_seconds, 0.5);
+        aims.at_least("second backup, times faster than copy and deflate", odoo_seconds / second_seconds, 10.0);
+        aims.at_most("second backup adds, in % of the zip", added, 3.0);
     }
-    println!("peak of resident memory while backing up: {:.0} MB", peak()?);
+    aims.at_most("peak resident while backing up, in MiB", peak()? * MB / MIB, 256.0);
     forget_peak()?;
-    for (compression, what) in [(LinkCompression::Stored, "stored"), (LinkCompression::Deflated, "deflated")] {
-        export(&repositories, &second, compression, what).await?;
-    }
-    println!("peak of resident memory while downloading: {:.0} MB", peak()?);
+    let rate = export(&repositories, &second, LinkCompression::Stored, "stored").await?;
+    aims.at_least("zip download in MB/s of content", rate, 100.0);
+    export(&repositories, &second, LinkCompression::Deflated, "deflated").await?;
+    aims.at_most("peak resident while downloading, in MiB", peak()? * MB / MIB, 256.0);
     let watch = Stopwatch::start();
     repositories.delete(REPOSITORY, first.id).await?;
     println!("{:<36}{:>10.2}", "Holdfast, delete and prune", watch.seconds());
     let watch = Stopwatch::start();
     let verified = repositories.verify(REPOSITORY).await?;
     println!("{:<36}{:>10.2}  {:?}", "Holdfast, verify all", watch.seconds(), verified.problems);
-    Ok(())
+    aims.told()
+}
+
+/// What was aimed at and what came of it, in the lines that `make bench` gathers.
+#[derive(Default)]
+struct Aims {
+    lines: Vec<String>,
+    missed: bool,
+}
+
+impl Aims {
+    fn at_most(&mut self, what: &str, value: f64, aim: f64) {
+        self.note(value <= aim, format!("{what}: {value:.2} (aim <= {aim})"));
+    }
+
+    fn at_least(&mut self, what: &str, value: f64, aim: f64) {
+        self.note(value >= aim, format!("{what}: {value:.2} (aim >= {aim})"));
+    }
+
+    fn note(&mut self, met: bool, line: String) {
+        self.missed |= !met;
+        self.lines.push(format!("{:<6} {line}", if met { "met" } else { "MISSED" }));
+    }
+
+    /// Prints them; fails when one was missed.
+    fn told(self) -> Outcome<()> {
+        println!("{}", self.lines.join("\n"));
+        if self.missed { Err("an aim was missed".into()) } else { Ok(()) }
+    }
 }
 
 /// Makes the files, always the same.
@@ -218,7 +251,8 @@ fn content(source: &Path) -> Outcome<Content> {
     Ok(Content { files })
 }
 
-async fn holdfast(repositories: &Repositories, source: &Path, number: u128, what: &str) -> Outcome<Backup> {
+/// Backs up; gives the backup and the seconds it took.
+async fn holdfast(repositories: &Repositories, source: &Path, number: u128, what: &str) -> Outcome<(Backup, f64)> {
     let watch = Stopwatch::start();
     let backup = NewBackup {
         id: BackupId(Uuid::from_u128(number)),
@@ -234,17 +268,23 @@ async fn holdfast(repositories: &Repositories, source: &Path, number: u128, what
     let (quiet, token) = (Arc::new(|_, _| ()), CancellationToken::new());
     let made = repositories.ingest(REPOSITORY, backup, content(source)?, Box::new(|| Ok(())), quiet, token).await?;
     watch.line(what, made.stored_bytes);
-    Ok(made)
+    Ok((made, watch.seconds()))
 }
 
-async fn export(repositories: &Repositories, backup: &Backup, compression: LinkCompression, what: &str) -> Outcome<()> {
+/// Downloads; gives the megabytes of content a second.
+async fn export(
+    repositories: &Repositories,
+    backup: &Backup,
+    compression: LinkCompression,
+    what: &str,
+) -> Outcome<f64> {
     let watch = Stopwatch::start();
     let export = repositories.export(REPOSITORY, backup.id, compression, None).await?;
     let bytes = export.bytes.try_fold(0, |sum, piece| async move { Ok(sum + piece.len() as u64) }).await?;
     watch.line(&format!("Holdfast, zip download, {what}"), bytes);
     let rate = backup.size_bytes as f64 / MB / watch.seconds();
     println!("{:<36}{rate:>10.0} MB of content a second", "");
-    Ok(())
+    Ok(rate)
 }
 
 fn run(command: &mut Command) -> Outcome<()> {
@@ -283,15 +323,17 @@ with zipfile.ZipFile(target, 'w', compression=zipfile.ZIP_DEFLATED, allowZip64=T
             path = os.path.join(folder, name)
             z.write(path, os.path.relpath(path, copy))";
 
-fn odoos_way(folder: &Path, what: &str) -> Outcome<u64> {
+/// Gives the zip's size and the seconds it took.
+fn odoos_way(folder: &Path, what: &str) -> Outcome<(u64, f64)> {
     let (copy, target) = (folder.join("copy"), folder.join("odoo.zip"));
     let watch = Stopwatch::start();
     run(Command::new("python3").args(["-c", ODOOS_WAY]).arg(folder.join("source")).arg(&copy).arg(&target))?;
     let bytes = fs::metadata(&target)?.len();
+    let seconds = watch.seconds();
     watch.line(what, bytes);
     fs::remove_dir_all(copy)?;
     fs::remove_file(target)?;
-    Ok(bytes)
+    Ok((bytes, seconds))
 }
 
 fn bytes_below(folder: &Path) -> io::Result<u64> {
