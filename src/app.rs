@@ -3,17 +3,19 @@
 use leptos::prelude::*;
 use leptos_meta::{HashedStylesheet, MetaTags, Title, provide_meta_context};
 use leptos_router::{
-    SsrMode,
+    Lazy, SsrMode,
     components::{ParentRoute, Redirect, Route, Router, Routes},
     path,
 };
 
 use crate::{
-    backup_servers::{form_page::ServerPage, list_page::ServersPage},
-    components::{NotFound, browser, frame::Frame},
-    operations::{actions_page::ActionLogPage, list_page::OperationsPage, log_page::OperationPage},
-    subscriptions::{form::NewSubscriptionPage, list_page::SubscriptionsPage, subscription_page::SubscriptionPage},
-    users::{set_up_page::SetUpPage, sign_in_page::SignInPage},
+    components::{NotFound, frame::Frame},
+    pages::{
+        ActionLogPage, NewSubscriptionPage, OperationPage, OperationsPage, ServerPage, ServersPage, SetUpPage,
+        SubscriptionPage,
+    },
+    subscriptions::list_page::SubscriptionsPage,
+    users::sign_in_page::SignInPage,
 };
 
 /// The document around every page.
@@ -44,8 +46,6 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 pub fn App() -> impl IntoView {
     provide_meta_context();
     let (routing, set_routing) = signal(false);
-    // A frame later than effects, so that everything listens when the marker says so.
-    Effect::new(|| request_animation_frame(browser::set_hydrated));
     view! {
         <Title text="Holdfast" />
         <Router set_is_routing=set_routing>
@@ -54,17 +54,17 @@ pub fn App() -> impl IntoView {
                 <ParentRoute path=path!("") view=Frame ssr=SsrMode::Async>
                     <Route path=path!("/") view=|| view! { <Redirect path="/subscriptions" /> } ssr=SsrMode::Async />
                     <Route path=path!("/subscriptions") view=SubscriptionsPage ssr=SsrMode::Async />
-                    <Route path=path!("/subscriptions/new") view=NewSubscriptionPage ssr=SsrMode::Async />
-                    <Route path=path!("/subscriptions/:id") view=SubscriptionPage ssr=SsrMode::Async />
-                    <Route path=path!("/backup-servers") view=ServersPage ssr=SsrMode::Async />
-                    <Route path=path!("/backup-servers/new") view=ServerPage ssr=SsrMode::Async />
-                    <Route path=path!("/backup-servers/:id") view=ServerPage ssr=SsrMode::Async />
-                    <Route path=path!("/operations") view=OperationsPage ssr=SsrMode::Async />
-                    <Route path=path!("/operations/:id") view=OperationPage ssr=SsrMode::Async />
-                    <Route path=path!("/action-log") view=ActionLogPage ssr=SsrMode::Async />
+                    <Route path=path!("/subscriptions/new") view={Lazy::<NewSubscriptionPage>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/subscriptions/:id") view={Lazy::<SubscriptionPage>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/backup-servers") view={Lazy::<ServersPage>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/backup-servers/new") view={Lazy::<ServerPage>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/backup-servers/:id") view={Lazy::<ServerPage>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/operations") view={Lazy::<OperationsPage>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/operations/:id") view={Lazy::<OperationPage>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/action-log") view={Lazy::<ActionLogPage>::new()} ssr=SsrMode::Async />
                 </ParentRoute>
                 <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
-                <Route path=path!("/set-up/:token") view=SetUpPage ssr=SsrMode::Async />
+                <Route path=path!("/set-up/:token") view={Lazy::<SetUpPage>::new()} ssr=SsrMode::Async />
             </Routes>
         </Router>
     }

@@ -12,6 +12,7 @@ pub mod backups;
 pub mod components;
 pub mod error;
 pub mod operations;
+pub mod pages;
 pub mod restores;
 pub mod retention;
 pub mod schedules;
@@ -25,6 +26,16 @@ pub mod users;
 #[cfg(feature = "hydrate")]
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
-    console_error_panic_hook::set_once();
-    leptos::mount::hydrate_body(app::App);
+    std::panic::set_hook(Box::new(|panic| {
+        console_error_panic_hook::hook(panic);
+        // For one, a part of the code that a newer panel does not have any more.
+        components::browser::start_over();
+    }));
+    wasm_bindgen_futures::spawn_local(async {
+        let Some(body) = leptos::prelude::document().body() else { return };
+        // Comes back when the part that holds this page is loaded and the page is bound to it.
+        leptos::mount::hydrate_from_async(body, app::App).await.forget();
+        // A frame later than effects, so that everything listens when the marker says so.
+        leptos::prelude::request_animation_frame(components::browser::set_hydrated);
+    });
 }

@@ -67,6 +67,21 @@ mod here {
         }
     }
 
+    /// Loads the page again after a fault that ended its scripts, so that it answers again: once in a while, and not
+    /// before it ever was interactive, or it would do so for ever.
+    pub fn start_over() {
+        const KEY: &str = "holdfast-started-over";
+        let Ok(Some(storage)) = window().session_storage() else { return };
+        #[expect(clippy::cast_possible_truncation, reason = "minutes of our time fit")]
+        let minute = (js_sys::Date::now() / 60_000.0) as i64;
+        let before = storage.get_item(KEY).ok().flatten().and_then(|text| text.parse::<i64>().ok());
+        let lately = before.is_some_and(|before| minute - before < 2);
+        if is_hydrated() && !lately && storage.set_item(KEY, &minute.to_string()).is_ok() {
+            // It cannot fail in a way that there would be anything to do about.
+            let _ = window().location().reload();
+        }
+    }
+
     /// Puts a text on the clipboard; says whether that worked (it takes a secure context and the person's consent).
     pub async fn copy(text: &str) -> bool {
         let navigator = window().navigator();
@@ -82,9 +97,6 @@ mod here {
 #[cfg(not(feature = "hydrate"))]
 mod here {
     use super::{DateTime, Utc, WallClock};
-
-    /// Marks the page as interactive.
-    pub const fn set_hydrated() {}
 
     /// Whether the page is interactive.
     pub const fn is_hydrated() -> bool {
@@ -120,4 +132,6 @@ mod here {
     }
 }
 
-pub use here::{copy, focus_main, has, is_hydrated, is_visible, local, now, set_hydrated};
+pub use here::{copy, focus_main, has, is_hydrated, is_visible, local, now};
+#[cfg(feature = "hydrate")]
+pub use here::{set_hydrated, start_over};

@@ -1,0 +1,67 @@
+// What the browser loads before the list of subscriptions can be used, and how it loads more.
+import type { Page } from "@playwright/test";
+
+import { ADMINISTRATOR } from "./facts.ts";
+import { expect, hydrated, signIn, test } from "./fixtures.ts";
+
+/** Everything transferred for the first page, the pages themselves included; scripts/sizes has the limit of the files. */
+const AIM = 400_000;
+/** The files that hold pages which are loaded on demand. */
+const PARTS = /\/pkg\/(split|chunk)_/;
+
+/** Notes every finished request from now on. */
+function transfers(page: Page) {
+    const noted: Promise<{ url: string; bytes: number }>[] = [];
+    page.on("requestfinished", (request) => {
+        noted.push(request.sizes().then((sizes) => ({ url: request.url(), bytes: sizes.responseBodySize + sizes.responseHeadersSize })));
+    });
+    return () => Promise.all(noted);
+}
+
+test.describe("without a session", () => {
+    test.use({ storageState: { cookies: [], origins: [] } });
+
+    test("signing in and seeing the list transfers less than the aim, and no page that comes later", async ({ page, open }) => {
+        const transferred = transfers(page);
+        await open("/sign-in");
+        await signIn(page);
+        await expect(page.getByRole("heading", { name: "Subscriptions", level: 1 })).toBeVisible();
+        await expect(page.getByRole("banner").getByText(ADMINISTRATOR.name)).toBeVisible();
+        const all = (await transferred()).filter(({ url }) => !url.includes("/events/"));
+        expect(all.map(({ url }) => url).filter((url) => PARTS.test(url))).toEqual([]);
+        expect(all.some(({ url }) => url.endsWith(".wasm"))).toBe(true);
+        const bytes = all.reduce((sum, { bytes }) => sum + bytes, 0);
+        test.info().annotations.push({ type: "first page", description: `${bytes} bytes in ${all.length} requests` });
+        expect(bytes).toBeLessThan(AIM);
+    });
+});
+
+test("a page that is loaded on demand opens by its address and from the list, from files kept for ever", async ({
+    page,
+    open,
+}) => {
+    await open("/operations");
+    await expect(page.getByRole("heading", { name: "Operations", level: 1 })).toBeVisible();
+
+    await open("/subscriptions");
+    const part = page.waitForResponse((answer) => PARTS.test(answer.url()));
+    await page.getByRole("link", { name: "Backup servers" }).click();
+    expect((await part).headers()["cache-control"]).toContain("immutable");
+    await expect(page.getByRole("heading", { name: "Backup servers", level: 1 })).toBeVisible();
+});
+
+test.describe("after the panel was replaced by another version", () => {
+    test.use({ expectedErrors: [/./] });
+
+    test("an open page whose parts are gone is loaded again and goes on", async ({ page, open }) => {
+        await open("/subscriptions");
+        await page.route(PARTS, (route) => route.fulfill({ status: 404 }));
+        const again = page.waitForEvent("load");
+        await page.getByRole("link", { name: "Backup servers" }).click();
+        await again;
+        await page.unroute(PARTS);
+        await hydrated(page);
+        await page.getByRole("link", { name: "Backup servers" }).click();
+        await expect(page.getByRole("heading", { name: "Backup servers", level: 1 })).toBeVisible();
+    });
+});

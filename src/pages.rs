@@ -1,0 +1,68 @@
+//! Pages whose code is not part of what the first page loads. It comes in two parts, each loaded when one of its pages is
+//! opened: fewer bytes before anybody can sign in, and few enough files that nothing waits for one after the other.
+
+use leptos::prelude::*;
+use leptos_router::LazyRoute;
+
+use crate::{backup_servers as servers, operations, subscriptions, users};
+
+/// Declares pages that share one part: each becomes a route, shown by a function that is loaded when it is first called.
+macro_rules! loaded_together {
+    ($part:ident, $pages:ident: $($(#[$about:meta])* $page:ident = $component:path;)+) => {
+        #[derive(Clone, Copy, Debug)]
+        enum $pages {
+            $($page),+
+        }
+
+        #[lazy]
+        fn $part(page: Option<$pages>) -> AnyView {
+            match page {
+                $(Some($pages::$page) => $component().into_any(),)+
+                // Only asked for to have the part loaded.
+                None => ().into_any(),
+            }
+        }
+
+        $(
+            $(#[$about])*
+            #[derive(Clone, Copy, Debug)]
+            pub struct $page;
+
+            impl LazyRoute for $page {
+                fn data() -> Self {
+                    Self
+                }
+
+                async fn view(_page: Self) -> AnyView {
+                    $part(Some($pages::$page)).await
+                }
+
+                async fn preload() {
+                    drop($part(None).await);
+                }
+            }
+        )+
+    };
+}
+
+loaded_together! { subscription_pages, SubscriptionPages:
+    /// One subscription, with every wizard and dialog.
+    SubscriptionPage = subscriptions::subscription_page::SubscriptionPage;
+    /// The form of a new one.
+    NewSubscriptionPage = subscriptions::form::NewSubscriptionPage;
+}
+
+loaded_together! { other_pages, OtherPages:
+    /// The backup servers.
+    ServersPage = servers::list_page::ServersPage;
+    /// The form of a backup server.
+    ServerPage = servers::form_page::ServerPage;
+    /// All operations.
+    OperationsPage = operations::list_page::OperationsPage;
+    /// One operation.
+    OperationPage = operations::log_page::OperationPage;
+    /// The action log.
+    ActionLogPage = operations::actions_page::ActionLogPage;
+    /// The first administrator.
+    SetUpPage = users::set_up_page::SetUpPage;
+}
