@@ -9,7 +9,11 @@ use leptos_router::{
 };
 
 use crate::{
-    components::{NotFound, frame::Frame},
+    components::{
+        NotFound,
+        frame::Frame,
+        typed::{self, Typed},
+    },
     pages::{
         ActionLogPage, NewSubscriptionPage, OperationPage, OperationsPage, ServerPage, ServersPage, SetUpPage,
         SubscriptionPage,
@@ -45,6 +49,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();
+    typed::provide(typed_before);
     let (routing, set_routing) = signal(false);
     view! {
         <Title text="Holdfast" />
@@ -68,4 +73,15 @@ pub fn App() -> impl IntoView {
             </Routes>
         </Router>
     }
+}
+
+#[cfg(feature = "ssr")]
+fn typed_before() -> Typed {
+    crate::server::typed()
+}
+
+/// The browser learns it from the page.
+#[cfg(not(feature = "ssr"))]
+fn typed_before() -> Typed {
+    Typed::default()
 }

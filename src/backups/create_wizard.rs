@@ -1,10 +1,13 @@
 //! The wizard that makes a backup: what it will hold, and a comment.
 
-use leptos::prelude::*;
+use leptos::{html, prelude::*};
 
 use super::api::CreateBackup;
 use crate::{
-    components::{ActionFailure, Dialog, Failure, Notice, Tone, fetched, figures},
+    components::{
+        ActionFailure, Dialog, Failure, FieldError, Notice, Tone, fetched, field::field_error, figures,
+        notice::failure_of, typed,
+    },
     error::{AppError, AppResult},
     subscriptions::{ConnectionView, Subscription, SubscriptionId, dialogs::close_address},
     users::Role,
@@ -56,23 +59,28 @@ fn form_view(
     let expectation = expectation(subscription);
     let without_filestore =
         matches!(&subscription.connection, ConnectionView::Postgres { filestore, .. } if filestore.is_empty());
+    let failure = failure_of(create);
+    let comment = comment_area(typed::text(failure, "comment", String::new()));
+    let error = Signal::derive(move || field_error(failure, "comment"));
+    let is_zip = typed::chosen(failure, "format", "zip", true);
+    let is_dump = typed::chosen(failure, "format", "dump", false);
     view! {
         <ActionForm action=create>
             <input type="hidden" name="subscription" value=id.0.to_string() />
             <div class="dialog-body">
-                <ActionFailure action=create />
+                <ActionFailure action=create fields=&["comment"] />
                 <fieldset class="field">
                     <legend class="label">"What to back up"</legend>
                     <div class="choices">
                         <label class="choice">
-                            <input type="radio" name="format" value="zip" checked autofocus />
+                            <input type="radio" name="format" value="zip" checked=is_zip autofocus />
                             <span>
                                 <b>"Database and filestore"</b>
                                 <span>"A zip that Odoo restores, with every attachment."</span>
                             </span>
                         </label>
                         <label class="choice">
-                            <input type="radio" name="format" value="dump" />
+                            <input type="radio" name="format" value="dump" checked=is_dump />
                             <span>
                                 <b>"Database only"</b>
                                 <span>"A dump for pg_restore. Attachments in files are not in it."</span>
@@ -87,8 +95,11 @@ fn form_view(
                 })}
                 <div class="field">
                     <label for="comment">"Comment"</label>
-                    <textarea id="comment" name="comment" rows="2" maxlength=COMMENT_CHARS.to_string() placeholder="before the 18.0.2 upgrade"></textarea>
-                    <span class="hint">{format!("May stay empty. At most {COMMENT_CHARS} characters; you can change it later.")}</span>
+                    {comment}
+                    <div id="comment-about">
+                        <FieldError error />
+                        <span class="hint">{format!("May stay empty. At most {COMMENT_CHARS} characters; you can change it later.")}</span>
+                    </div>
                 </div>
                 <ul class="will" aria-label="What will happen">
                     <li>{reads}</li>
@@ -108,6 +119,18 @@ fn form_view(
         </ActionForm>
     }
     .into_any()
+}
+
+/// With no child at all when it is empty: a child would hide the example.
+fn comment_area(typed: String) -> AnyView {
+    let area = html::textarea()
+        .id("comment")
+        .name("comment")
+        .aria_describedby("comment-about")
+        .rows(2)
+        .maxlength(COMMENT_CHARS.to_string())
+        .placeholder("before the 18.0.2 upgrade");
+    if typed.is_empty() { area.into_any() } else { area.child(typed).into_any() }
 }
 
 /// What it will take, as far as that is known.

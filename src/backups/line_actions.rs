@@ -10,6 +10,8 @@ use crate::{
         ActionFailure, Dialog, Failure, Glyph, Icon, Notice, Toast, Toasts, Tone,
         addresses::{opened, settled},
         fetched, figures,
+        notice::failure_of,
+        typed,
     },
     error::{AppError, AppResult},
     operations::following::Live,
@@ -70,6 +72,7 @@ fn comment_form(context: LineContext, line: LineId, text: String) -> AnyView {
     let close = context.parameters.with_untracked(|query| settled(&context.path(), query));
     let navigate = use_navigate();
     let input = NodeRef::<html::Input>::new();
+    let text = typed::text(failure_of(action), "comment", text);
     let before = action.version().get_untracked();
     let back = close.clone();
     Effect::new(move || {

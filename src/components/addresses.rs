@@ -33,7 +33,7 @@ pub fn address(path: &str, pairs: &[(&str, &str)]) -> String {
 }
 
 /// What names the parts of a page that are open for a moment: dialogs, a row in change, the failure of a plain form.
-const PASSING: [&str; 13] = [
+const PASSING: [&str; 14] = [
     "wizard",
     "line",
     // What the import wizard shows.
@@ -42,6 +42,7 @@ const PASSING: [&str; 13] = [
     "edit",
     "__path",
     "__err",
+    "__typed",
     // What the restore wizard asks for.
     "options[neutralize]",
     "options[safety_backup]",

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use super::typed;
 use crate::error::AppError;
 
 /// A one-line input with its label, hint and error.
@@ -52,6 +53,7 @@ pub fn Field(
     let about = format!("{id}-about");
     let error = Memo::new(move |_| field_error(failure, name));
     let number = kind == "number";
+    let value = if kind == "password" { value } else { typed::text(failure, name, value) };
     let (min, max) = (min.map(|min| min.to_string()), max.map(|max| max.to_string()));
     view! {
         <div class=format!("field {class}")>

@@ -19,6 +19,7 @@ pub mod progress;
 pub mod search;
 pub mod table;
 pub mod toast;
+pub mod typed;
 
 pub use badge::{Badge, Tone};
 pub use copy::CopyButton;

@@ -22,6 +22,7 @@ use crate::{
         field::{field_error, id_of},
         figures,
         notice::failure_of,
+        typed,
     },
     error::{AppError, AppResult},
     subscriptions::dialogs::close_address,
@@ -33,7 +34,8 @@ pub fn RestoreDialog(
     /// The line's identity as the address has it.
     line: String,
 ) -> impl IntoView {
-    let asked = use_query_map().with_untracked(Asked::parse);
+    let asked = typed::as_query::<Restore>()
+        .map_or_else(|| use_query_map().with_untracked(Asked::parse), |typed| Asked::parse(&typed));
     let (options, close) = (asked.options(), close_address());
     let preview = Resource::new(|| (), move |()| look(line.clone(), options.clone()));
     view! {

@@ -18,6 +18,7 @@ mod headers;
 mod origin;
 mod passwords;
 mod randomness;
+mod refused;
 mod secrets;
 mod seed;
 mod session;
@@ -33,6 +34,7 @@ pub use randomness::Randomness;
 
 pub(crate) use faults::{chain, of_server};
 pub(crate) use randomness::hash_of_token;
+pub(crate) use refused::typed;
 pub(crate) use throttle::Key as ThrottleKey;
 pub(crate) use {passwords::hash as hash_password, passwords::matches as password_matches};
 pub(crate) use {session::begin as begin_session, session::end as end_session, session::local_path};
@@ -56,6 +58,7 @@ pub struct Inner {
     pub config: Config,
     pub(crate) secrets: secrets::Secrets,
     pub(crate) throttle: throttle::Throttle,
+    pub(crate) refused: refused::Refused,
     pub(crate) clients: Clients,
     pub(crate) live: Live,
     pub(crate) asked: Asked,
@@ -90,6 +93,7 @@ impl Panel {
             config,
             secrets,
             throttle: throttle::Throttle::default(),
+            refused: refused::Refused::default(),
             clients: Clients::default(),
             live: Live::default(),
             asked: Asked::default(),

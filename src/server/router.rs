@@ -14,7 +14,7 @@ use leptos::{config::LeptosOptions, prelude::provide_context};
 use leptos_axum::{LeptosRoutes, generate_route_list};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::{Panel, assets, db::query, headers, origin, session};
+use super::{Panel, assets, db::query, headers, origin, refused, session};
 use crate::{
     app::{App, shell},
     backups, operations, schedules,
@@ -61,6 +61,7 @@ pub fn build(panel: &Panel, options: LeptosOptions, embedded: Option<Router>) ->
         .route("/readyz", get(ready))
         .fallback(assets::serve)
         .layer(Extension(panel.clone()))
+        .layer(middleware::from_fn_with_state(panel.clone(), refused::keep))
         .layer(middleware::from_fn_with_state(panel.clone(), session::attach))
         .layer(middleware::from_fn_with_state(panel.clone(), origin::check))
         .layer(middleware::from_fn(headers::secure))

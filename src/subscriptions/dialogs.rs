@@ -9,7 +9,7 @@ use crate::{
     backups::api::recovery_kit,
     components::{
         ActionFailure, CopyButton, Dialog, Field, Notice, Tone, addresses::settled, fetched, figures,
-        notice::failure_of,
+        notice::failure_of, typed,
     },
     error::AppResult,
 };
@@ -45,6 +45,8 @@ fn delete_form(
 ) -> AnyView {
     let failure = failure_of(delete);
     let name = &subscription.name;
+    let keep = typed::chosen(failure, "delete_backups", "false", true);
+    let remove = typed::chosen(failure, "delete_backups", "true", false);
     let with_backups = (subscription.backup_count > 0).then(|| {
         let backups = figures::counted(subscription.backup_count, "backup");
         let stored = figures::size(subscription.stored_bytes);
@@ -60,14 +62,14 @@ fn delete_form(
                 <legend class="label">"Its backups"</legend>
                 <div class="choices">
                     <label class="choice">
-                        <input type="radio" name="delete_backups" value="false" checked />
+                        <input type="radio" name="delete_backups" value="false" checked=keep />
                         <span>
                             <b>"Keep them"</b>
                             <span>"They stay on their server. A new subscription with the same name, database and server finds them again."</span>
                         </span>
                     </label>
                     <label class="choice">
-                        <input type="radio" name="delete_backups" value="true" />
+                        <input type="radio" name="delete_backups" value="true" checked=remove />
                         <span>
                             <b>"Delete them"</b>
                             <span>"They are gone for good. Nobody can bring them back."</span>

@@ -22,6 +22,7 @@ use crate::{
         figures,
         forms::form_data,
         notice::failure_of,
+        typed,
     },
     error::{AppError, AppResult},
     operations::following::Live,
@@ -223,6 +224,9 @@ fn connection_section(
     } else {
         format!("Empty keeps the stored one: {redacted_url}")
     };
+    let choice = |value: &'static str, otherwise: bool, name: &'static str, about: &'static str| {
+        kind_choice(value, typed::chosen(failure, "input[connection]", value, otherwise), name, about)
+    };
     view! {
         <section class="section" aria-labelledby="connection-title">
             <header>
@@ -230,8 +234,8 @@ fn connection_section(
                 <p>"How the backup server reaches the database."</p>
             </header>
             <div class="choices" role="radiogroup" aria-labelledby="connection-title">
-                {kind_choice("odoo_http", !postgres, "Odoo over HTTP", "Any Odoo whose database manager is on. Nothing to install.")}
-                {kind_choice("postgres", postgres, "PostgreSQL and filestore", "Faster, checks every attachment, and works with the database manager off.")}
+                {choice("odoo_http", !postgres, "Odoo over HTTP", "Any Odoo whose database manager is on. Nothing to install.")}
+                {choice("postgres", postgres, "PostgreSQL and filestore", "Faster, checks every attachment, and works with the database manager off.")}
             </div>
             <div class="fields for-odoo">
                 <Field label="Address of Odoo" name="input[odoo_url]" kind="url" value=odoo_url placeholder="https://odoo.example.com" failure />
@@ -250,6 +254,7 @@ fn connection_section(
 
 fn addons_field(addons: String, failure: Signal<Option<AppError>>) -> AnyView {
     let error = Signal::derive(move || field_error(failure, "input[addons]"));
+    let addons = typed::text(failure, "input[addons]", addons);
     view! {
         <div class="field">
             <label for="input-addons">"Addons folders"</label>
@@ -320,12 +325,15 @@ fn server_field(
         Some(subscription) => subscription.server.as_ref().map(|(id, _)| *id),
         None => servers.servers.iter().find(|server| server.embedded).map(|server| server.id),
     };
+    let is_chosen = |id: &str, otherwise: bool| typed::chosen(failure, "input[server]", id, otherwise);
+    let none_is_chosen = is_chosen("", chosen.is_none());
     let options: Vec<_> = servers
         .servers
         .iter()
         .map(|server| {
-            let (id, name) = (server.id, server.name.clone());
-            view! { <option value=id.0.to_string() selected=chosen == Some(id)>{name}</option> }
+            let (id, name) = (server.id.0.to_string(), server.name.clone());
+            let selected = is_chosen(&id, chosen == Some(server.id));
+            view! { <option value=id selected=selected>{name}</option> }
         })
         .collect();
     let error = Signal::derive(move || field_error(failure, "input[server]"));
@@ -339,7 +347,7 @@ fn server_field(
         <div class="field">
             <label for="input-server">"Backup server"</label>
             <select id="input-server" name="input[server]" aria-describedby="input-server-about">
-                <option value="" selected=chosen.is_none()>"None (not configured)"</option>
+                <option value="" selected=none_is_chosen>"None (not configured)"</option>
                 {options}
             </select>
             <div id="input-server-about">
