@@ -106,7 +106,7 @@ pub fn field_error(failure: Signal<Option<AppError>>, name: &str) -> Option<Stri
 }
 
 /// `input[odoo_url]` without its prefix: `odoo_url`.
-fn bare_name(name: &str) -> &str {
+pub fn bare_name(name: &str) -> &str {
     name.split_once('[').map_or(name, |(_, rest)| rest.trim_end_matches(']'))
 }
 

@@ -6,13 +6,20 @@ use leptos_router::params::ParamsMap;
 
 use super::{FormFacts, PlanPreview, Repeats, Schedule, Weekday, api::PreviewPlan};
 use crate::{
-    components::{Failure, Field, FieldError, addresses::value, field::field_error, forms::form_data_as_it_is},
+    components::{
+        Failure, Field, FieldError,
+        addresses::value,
+        field::{bare_name, field_error},
+        forms::form_data_as_it_is,
+        typed,
+    },
     error::{AppError, AppResult},
     retention::preview_view::preview_view,
-    subscriptions::{Retention, Subscription, SubscriptionInput},
+    subscriptions::{Retention, Subscription, SubscriptionInput, api::SaveSubscription},
 };
 
-/// What the plan's fields hold at first: what is stored, or what the address says without JavaScript.
+/// What the plan's fields hold at first: what is stored or, without JavaScript, what was typed into a form that was refused
+/// or what the address says.
 pub fn first_input(subscription: Option<&Subscription>, facts: &FormFacts, query: &ParamsMap) -> SubscriptionInput {
     let schedule = subscription.map_or(&facts.schedule, |subscription| &subscription.schedule);
     let kept = subscription.map_or_else(Retention::default, |subscription| subscription.retention);
@@ -32,6 +39,12 @@ pub fn first_input(subscription: Option<&Subscription>, facts: &FormFacts, query
         zone: subscription.map_or(&facts.zone, |subscription| &subscription.zone).clone(),
         ..SubscriptionInput::default()
     };
+    if let Some(typed) = typed::as_query::<SaveSubscription>() {
+        return from_address(
+            stored,
+            &typed.into_iter().map(|(name, value)| (bare_name(&name).to_owned(), value)).collect(),
+        );
+    }
     if value(query, "preview") == "plan" { from_address(stored, query) } else { stored }
 }
 
@@ -134,6 +147,7 @@ pub fn schedule_section(
 ) -> AnyView {
     let spread_hint = "Each subscription begins at its own minute within so many, so that not all begin at once.";
     let repeats = input.repeats;
+    let as_default = typed::chosen(failure, "input[as_default]", "true", false);
     view! {
         <section class="section" aria-labelledby="schedule-title" on:change=move |_| plan.ask()>
             <header>
@@ -159,7 +173,7 @@ pub fn schedule_section(
             </div>
             {plan.runs_view()}
             <label class="check">
-                <input type="checkbox" name="input[as_default]" value="true" />
+                <input type="checkbox" name="input[as_default]" value="true" checked=as_default />
                 <span>"Use this schedule for new subscriptions"</span>
             </label>
         </section>

@@ -42,7 +42,7 @@ pub fn view(id: SubscriptionId, setting: ImportSetting, close: String) -> AnyVie
                 <div hidden=move || begun() || !interactive.get()>{file_view(transfer)}</div>
                 {open_view(id, transfer)}
                 {upload_view(transfer)}
-                {wishes_view()}
+                {wishes_view(Signal::stored(None))}
                 {will_view(will)}
             </div>
             <div class="dialog-foot">

@@ -43,7 +43,7 @@ pub fn view(id: SubscriptionId, setting: &ImportSetting, close: String) -> AnyVi
                     max=u32::try_from(NAME_CHARS).unwrap_or(u32::MAX)
                     failure
                 />
-                {wishes_view()}
+                {wishes_view(failure)}
                 {will_view(will)}
             </div>
             <div class="dialog-foot">

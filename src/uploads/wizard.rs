@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::{api::get_import_setting, progress::progress_view, upload_form, url_form, wizard_address};
 use crate::{
     backups::create_wizard::COMMENT_CHARS,
-    components::{Dialog, addresses::value, fetched},
+    components::{Dialog, addresses::value, fetched, typed},
+    error::AppError,
     operations::OperationId,
     subscriptions::{SubscriptionId, dialogs::close_address},
 };
@@ -72,25 +73,28 @@ pub fn sources_view(id: SubscriptionId, from_url: bool) -> AnyView {
 }
 
 /// What both sources ask for besides the file.
-pub fn wishes_view() -> AnyView {
+pub fn wishes_view(failure: Signal<Option<AppError>>) -> AnyView {
+    let comment = typed::text(failure, "comment", String::new());
+    let restore = typed::chosen(failure, "then_restore", "true", true);
+    let keep = typed::chosen(failure, "then_restore", "false", false);
     view! {
         <div class="field">
             <label for="comment">"Comment"</label>
-            <input id="comment" name="comment" maxlength=COMMENT_CHARS.to_string() autocomplete="off" aria-describedby="comment-about" />
+            <input id="comment" name="comment" value=comment maxlength=COMMENT_CHARS.to_string() autocomplete="off" aria-describedby="comment-about" />
             <span class="hint" id="comment-about">"May stay empty. The file's own name is noted in any case."</span>
         </div>
         <fieldset class="field">
             <legend class="label">"Then"</legend>
             <div class="choices">
                 <label class="choice">
-                    <input type="radio" name="then_restore" value="true" checked />
+                    <input type="radio" name="then_restore" value="true" checked=restore />
                     <span>
                         <b>"Restore it"</b>
                         <span>"Opens the restore, with its options, checks and undo."</span>
                     </span>
                 </label>
                 <label class="choice">
-                    <input type="radio" name="then_restore" value="false" />
+                    <input type="radio" name="then_restore" value="false" checked=keep />
                     <span>
                         <b>"Only keep it"</b>
                         <span>"As a backup line that can be restored later."</span>
