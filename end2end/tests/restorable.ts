@@ -25,11 +25,20 @@ export function folder(facts: Facts, database: string): string {
     return join(dirname(facts.odoo.filestore), database);
 }
 
-/** A subscription for a database of its own, with one good backup; ends on its page. Gives the page's path. */
-export async function backedUp(page: Page, facts: Facts, name: string, database: string): Promise<string> {
+/** A subscription for a database of its own, with one good backup; ends on its page. Gives the page's path. `before`
+ * changes the database first. */
+export async function backedUp(
+    page: Page,
+    facts: Facts,
+    name: string,
+    database: string,
+    connection: "direct" | "odoo" = "direct",
+    before?: string,
+): Promise<string> {
     makeDatabase(facts, database);
+    if (before) sql(facts.odoo.postgres_url, database, before);
     const filestore = folder(facts, database);
-    await createSubscription(page, facts, { name, connection: "direct", database, filestore });
+    await createSubscription(page, facts, { name, connection, database, filestore });
     const path = new URL(page.url()).pathname;
     await page.goto(path);
     await startBackup(page, "zip", "the good state");

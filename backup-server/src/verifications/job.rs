@@ -19,7 +19,8 @@ impl VerifyJob {
         context.enter(Phase::Verifying);
         let app = &self.app;
         let bytes = app.repositories.bytes_used_by(self.repository).await?;
-        context.info(format!("Reading all {} MB of the repository.", bytes / 1_000_000));
+        let tenths = bytes.div_ceil(100_000);
+        context.info(format!("Reading all {}.{} MB of the repository.", tenths / 10, tenths % 10));
         let began_at = app.config.clock.now();
         let verified = tokio::select! {
             verified = app.repositories.verify(self.repository) => verified?,
