@@ -118,7 +118,7 @@ pub async fn settle(panel: &Panel, id: OperationId, end: End) -> AppResult<()> {
             uploads::store::ended(&mut tx, id, upload_is_gone(&stored.operation)).await?;
         }
         OperationKind::Retention => {
-            made.told = Some(retention::apply::write_end(&mut tx, &stored, &made.removed).await?)
+            made.told = Some(retention::apply::write_end(&mut tx, &stored, &made.removed).await?);
         }
         OperationKind::Backup | OperationKind::Verify => {}
     }

@@ -42,8 +42,8 @@ pub async fn enqueue(panel: &Panel) -> AppResult<u64> {
         for rows in moved.chunks(ROWS) {
             written += write_runs(&mut tx, rows).await?;
             write_next(&mut tx, rows).await?;
+            merge(&mut tx, rows).await?;
         }
-        merge(&mut tx).await?;
         tx.commit().await?;
     }
 }
@@ -118,13 +118,13 @@ async fn write_next(tx: &mut Tx, rows: &[Moved]) -> AppResult<u64> {
 }
 
 /// Of several runs of a subscription that wait, only the latest is left: it makes up for all of them.
-async fn merge(tx: &mut Tx) -> AppResult<()> {
-    query!(
+async fn merge(tx: &mut Tx, rows: &[Moved]) -> AppResult<u64> {
+    Ok(write_many!(
         tx,
-        execute,
-        "UPDATE scheduled_runs SET state = 'merged' WHERE state = 'waiting' AND EXISTS (
-             SELECT 1 FROM scheduled_runs n WHERE n.subscription_id = scheduled_runs.subscription_id
-                AND n.slot > scheduled_runs.slot AND n.state IN ('waiting', 'running'))"
-    )?;
-    Ok(())
+        "UPDATE scheduled_runs SET state = 'merged' FROM (",
+        rows,
+        |row, moved| row.push_bind(moved.subscription).push_bind(moved.run),
+        ") AS v WHERE scheduled_runs.subscription_id = v.column1 AND scheduled_runs.slot < v.column2
+           AND scheduled_runs.state = 'waiting'"
+    )?)
 }

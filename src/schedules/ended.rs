@@ -57,7 +57,10 @@ pub async fn collect(panel: &Panel) -> AppResult<u64> {
         query!(
             tx,
             execute,
-            "UPDATE scheduled_runs SET state = $3, due_at = $4, owner = NULL, lease_until = NULL
+            "UPDATE scheduled_runs SET due_at = $4, owner = NULL, lease_until = NULL,
+                 state = CASE WHEN $3 = 'waiting' AND EXISTS (
+                     SELECT 1 FROM scheduled_runs n WHERE n.subscription_id = $1 AND n.slot > $2
+                 ) THEN 'merged' ELSE $3 END
              WHERE subscription_id = $1 AND slot = $2 AND state = 'running' AND attempts = $5",
             run.subscription_id,
             run.slot,

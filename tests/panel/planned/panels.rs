@@ -72,7 +72,7 @@ async fn two_panels_begin_each_run_once() {
     let all_done = async {
         loop {
             let (one, other) = tokio::join!(tick(&stage.running().panel), tick(&second.panel));
-            (one.unwrap(), other.unwrap());
+            one.and(other).unwrap();
             let mut done = 0;
             for id in &ids {
                 let operations = operations(&browser, *id).await;

@@ -7,6 +7,9 @@ use proptest::{collection::vec, prelude::*};
 
 use super::*;
 
+/// The number of a period.
+type Key = fn(&DateTime<Tz>) -> (i32, u32);
+
 const ZONES: [Tz; 5] = [Tz::UTC, BERLIN, Tz::America__Havana, Tz::Australia__Lord_Howe, Tz::Pacific__Apia];
 
 fn policies() -> impl Strategy<Value = Retention> {
@@ -42,7 +45,6 @@ proptest! {
     #[test]
     fn each_period_keeps_its_last_one_as_often_as_the_policy_says((zone, backups) in backups(), policy in policies()) {
         let reasons = apply(policy, &backups);
-        type Key = fn(&DateTime<Tz>) -> (i32, u32);
         let periods: [(Reason, u16, Key); 3] = [
             (Reason::Daily, policy.daily, |at| (at.year(), at.ordinal())),
             (Reason::Weekly, policy.weekly, |at| (at.iso_week().year(), at.iso_week().week())),
