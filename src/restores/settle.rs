@@ -30,7 +30,7 @@ pub fn start(panel: &Panel) {
         stop.run_until_cancelled(async {
             loop {
                 tokio::time::sleep(LOOK).await;
-                if let Err(error) = look(&panel).await {
+                if let Err(error) = Box::pin(look(&panel)).await {
                     tracing::warn!("What became of restores could not be asked for: {error}");
                 }
             }

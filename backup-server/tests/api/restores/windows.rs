@@ -21,7 +21,7 @@ fn rename(from: &str, to: &str) {
 }
 
 /// The name of the database that a restore replaced.
-fn previous(changed: &Changed) -> String {
+fn replaced_by_it(changed: &Changed) -> String {
     changed.leftovers().into_iter().find(|name| !name.starts_with("folder ")).unwrap()
 }
 
@@ -32,7 +32,7 @@ async fn the_replaced_database_stays_when_the_restored_one_is_gone() {
     let served = Served::start_with(|config| config.clock = time).await;
     let changed = Changed::new("rs_gone_later", &served.client, BackupFormat::Zip).await;
     let job = restored(&served.client, changed.backup.id, &changed.plan()).await;
-    let previous = previous(&changed);
+    let previous = replaced_by_it(&changed);
     rename("rs_gone_later", "rs_elsewhere");
     clock.advance(DAY);
     let mut why = None;
@@ -162,7 +162,7 @@ async fn a_stranger_under_the_live_name_stops_the_recovery() {
     process.kill();
     let precious = Cluster::shared().sql("rs_strange", "SELECT count(*) FROM precious").unwrap();
     assert_eq!(precious, "0", "the stranger is as it was");
-    let previous = previous(&changed);
+    let previous = replaced_by_it(&changed);
     Cluster::shared().drop_database("rs_strange").unwrap();
     rename(&previous, "rs_strange");
     admin("ALTER DATABASE rs_strange ALLOW_CONNECTIONS true");
