@@ -15,6 +15,7 @@ pub mod api;
 pub mod command;
 #[cfg(feature = "ssr")]
 pub mod connection;
+mod connection_fields;
 pub mod dialogs;
 pub mod form;
 #[cfg(feature = "ssr")]

@@ -1,0 +1,109 @@
+//! The part of a subscription's form that says how its database is reached.
+
+use leptos::prelude::*;
+
+use super::{ConnectionView, api::TestConnection, test_report::TestResult};
+use crate::{
+    components::{Field, FieldError, field::field_error, typed},
+    error::AppError,
+};
+
+/// What the connection's fields hold at first.
+#[derive(Debug, Default)]
+pub struct Connection {
+    postgres: bool,
+    odoo_url: String,
+    has_master_password: bool,
+    redacted_url: String,
+    filestore: String,
+    addons: String,
+}
+
+impl From<ConnectionView> for Connection {
+    fn from(view: ConnectionView) -> Self {
+        match view {
+            ConnectionView::OdooHttp { url, has_master_password } => {
+                Self { odoo_url: url, has_master_password, ..Self::default() }
+            }
+            ConnectionView::Postgres { redacted_url, filestore, addons } => {
+                Self { postgres: true, redacted_url, filestore, addons, ..Self::default() }
+            }
+        }
+    }
+}
+
+/// How the database is reached, and the answer of a test of that.
+pub fn connection_section(
+    connection: Connection,
+    test: ServerAction<TestConnection>,
+    failure: Signal<Option<AppError>>,
+) -> AnyView {
+    let Connection { postgres, odoo_url, has_master_password, redacted_url, filestore, addons } = connection;
+    let password_hint = if has_master_password {
+        "Empty keeps the stored one."
+    } else {
+        "admin_passwd in Odoo's configuration. It is stored encrypted and never shown."
+    };
+    let url_hint = if redacted_url.is_empty() {
+        "postgres://user:password@host:5432/ or ?host=/folder/of/the/socket. Stored encrypted.".to_owned()
+    } else {
+        format!("Empty keeps the stored one: {redacted_url}")
+    };
+    let choice = |value: &'static str, otherwise: bool, name: &'static str, about: &'static str| {
+        kind_choice(value, typed::chosen(failure, "input[connection]", value, otherwise), name, about)
+    };
+    view! {
+        <section class="section" aria-labelledby="connection-title">
+            <header>
+                <h2 id="connection-title">"Connection"</h2>
+                <p>"How the backup server reaches the database."</p>
+            </header>
+            <div class="choices" role="radiogroup" aria-labelledby="connection-title">
+                {choice("odoo_http", !postgres, "Odoo over HTTP", "Any Odoo whose database manager is on. Nothing to install.")}
+                {choice("postgres", postgres, "PostgreSQL and filestore", "Faster, checks every attachment, and works with the database manager off.")}
+            </div>
+            <div class="fields for-odoo">
+                <Field label="Address of Odoo" name="input[odoo_url]" kind="url" value=odoo_url placeholder="https://odoo.example.com" failure />
+                <Field label="Master password" name="input[master_password]" kind="password" hint=password_hint autocomplete="new-password" failure />
+            </div>
+            <div class="fields for-postgres">
+                <Field label="Connection URL" name="input[postgres_url]" kind="password" hint=url_hint autocomplete="new-password" class="wide" failure />
+                <Field label="Filestore folder" name="input[filestore]" value=filestore hint="The folder that holds 00 to ff, as the backup server sees it. Empty: no attachments are backed up." placeholder="/var/lib/odoo/filestore/acme" failure />
+                {addons_field(addons, failure)}
+            </div>
+            <TestResult test />
+        </section>
+    }
+    .into_any()
+}
+
+fn addons_field(addons: String, failure: Signal<Option<AppError>>) -> AnyView {
+    let error = Signal::derive(move || field_error(failure, "input[addons]"));
+    let addons = typed::text(failure, "input[addons]", addons);
+    view! {
+        <div class="field">
+            <label for="input-addons">"Addons folders"</label>
+            <textarea id="input-addons" name="input[addons]" rows="3" spellcheck="false" aria-describedby="input-addons-about">
+                {addons}
+            </textarea>
+            <div id="input-addons-about">
+                <FieldError error />
+                <span class="hint">"One a line; needed to neutralize a restored database. May stay empty."</span>
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+fn kind_choice(value: &'static str, checked: bool, name: &'static str, about: &'static str) -> AnyView {
+    view! {
+        <label class="choice">
+            <input type="radio" name="input[connection]" value=value checked=checked />
+            <span>
+                <b>{name}</b>
+                <span>{about}</span>
+            </span>
+        </label>
+    }
+    .into_any()
+}
