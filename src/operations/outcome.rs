@@ -266,7 +266,9 @@ async fn write_line(panel: &Panel, tx: &mut Tx, stored: &Stored, backup: Option<
     line.comment.clone_from(&stored.comment);
     line.operation = Some(stored.operation.id);
     lines::insert(panel, tx, &line).await?;
-    if let Some(version) = backup.and_then(|backup| backup.odoo_version.as_deref()) {
+    // A file from elsewhere says nothing about the subscription's own database.
+    let own = backup.filter(|_| stored.operation.kind != OperationKind::Import);
+    if let Some(version) = own.and_then(|backup| backup.odoo_version.as_deref()) {
         subscriptions::store::saw_version(tx, subscription, version).await?;
     }
     lines::recount(tx, subscription).await

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::{RestorePreview, asked::Asked};
 use crate::{
-    backups::BackupLine,
+    backups::{BackupLine, Trigger},
     components::{Moment, Notice, Tone, figures},
     subscriptions::ConnectionView,
 };
@@ -92,9 +92,14 @@ pub fn consequence(found: &RestorePreview, asked: &Asked) -> AnyView {
         return notice(Tone::Plain, title, "The backup is restored under that name.".into_any());
     }
     let (created, as_of, undo) = (found.line.created_at, found.as_of, undo_text(found.undo_hours));
+    let since = match found.line.trigger {
+        // When it came here says nothing about when it was made.
+        Trigger::Upload | Trigger::Url => "the file was made".into_any(),
+        _ => view! { <Moment at=created as_of /> }.into_any(),
+    };
     let more = view! {
         "What was entered since "
-        <Moment at=created as_of />
+        {since}
         " will no longer be there. Odoo cannot undo this. "
         {undo}
     };

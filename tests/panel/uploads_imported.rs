@@ -74,6 +74,8 @@ async fn an_upload_becomes_a_line_once(stage: Stage) {
     assert_eq!((line.trigger, line.result.clone(), line.remote_id), (Trigger::Upload, LineResult::Good, made.id));
     assert_eq!((line.comment.as_str(), line.operation), ("Acme.zip: from the customer", Some(id)));
     assert_eq!(ended.import.unwrap().line, Some(line.id), "where the restore goes on");
+    let now = scene.operator.subscription(scene.subscription).await;
+    assert_eq!((now.backup_count, now.standing.latest, now.odoo_version), (1, None, None), "its age is not known");
     assert_eq!(scene.import(&upload.0.to_string(), "").await.unwrap(), id, "also when it has ended");
     assert_eq!(scene.setting(&scene.operator).await.open.len(), 1, "only the one of which nothing arrived");
     scene.stage.turned.forward(chrono::TimeDelta::minutes(2));
