@@ -8,16 +8,16 @@ use crate::{backup_servers as servers, operations, subscriptions, users};
 
 /// Declares pages that share one part: each becomes a route, shown by a function that is loaded when it is first called.
 macro_rules! loaded_together {
-    ($part:ident, $pages:ident: $($(#[$about:meta])* $page:ident = $component:path;)+) => {
+    ($part:ident, $pages:ident: $($(#[$about:meta])* $name:ident, $page:ident = $component:path;)+) => {
         #[derive(Clone, Copy, Debug)]
         enum $pages {
-            $($page),+
+            $($name),+
         }
 
         #[lazy]
         fn $part(page: Option<$pages>) -> AnyView {
             match page {
-                $(Some($pages::$page) => $component().into_any(),)+
+                $(Some($pages::$name) => $component().into_any(),)+
                 // Only asked for to have the part loaded.
                 None => ().into_any(),
             }
@@ -34,7 +34,7 @@ macro_rules! loaded_together {
                 }
 
                 async fn view(_page: Self) -> AnyView {
-                    $part(Some($pages::$page)).await
+                    $part(Some($pages::$name)).await
                 }
 
                 async fn preload() {
@@ -47,22 +47,22 @@ macro_rules! loaded_together {
 
 loaded_together! { subscription_pages, SubscriptionPages:
     /// One subscription, with every wizard and dialog.
-    SubscriptionPage = subscriptions::subscription_page::SubscriptionPage;
+    Subscription, SubscriptionPage = subscriptions::subscription_page::SubscriptionPage;
     /// The form of a new one.
-    NewSubscriptionPage = subscriptions::form::NewSubscriptionPage;
+    NewSubscription, NewSubscriptionPage = subscriptions::form::NewSubscriptionPage;
 }
 
 loaded_together! { other_pages, OtherPages:
     /// The backup servers.
-    ServersPage = servers::list_page::ServersPage;
+    Servers, ServersPage = servers::list_page::ServersPage;
     /// The form of a backup server.
-    ServerPage = servers::form_page::ServerPage;
+    Server, ServerPage = servers::form_page::ServerPage;
     /// All operations.
-    OperationsPage = operations::list_page::OperationsPage;
+    Operations, OperationsPage = operations::list_page::OperationsPage;
     /// One operation.
-    OperationPage = operations::log_page::OperationPage;
+    Operation, OperationPage = operations::log_page::OperationPage;
     /// The action log.
-    ActionLogPage = operations::actions_page::ActionLogPage;
+    ActionLog, ActionLogPage = operations::actions_page::ActionLogPage;
     /// The first administrator.
-    SetUpPage = users::set_up_page::SetUpPage;
+    SetUp, SetUpPage = users::set_up_page::SetUpPage;
 }

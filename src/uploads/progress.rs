@@ -57,7 +57,7 @@ fn running_view(operation: &Operation, role: Role) -> AnyView {
         let known = live.unfinished.with(|known| known.as_ref()?.iter().find(|operation| operation.id == id).cloned());
         Some(known.unwrap_or_else(|| first.clone()))
     });
-    let file = operation.import.as_ref().map(|import| import.in_words()).unwrap_or_default();
+    let file = operation.import.as_ref().map(super::ImportFacts::in_words).unwrap_or_default();
     view! {
         <section class="card work-card" aria-label="Progress of the import">
             <WorkLines operation=followed as_of=operation.started_at title=doing(operation.kind).to_owned() id role log=false />
@@ -71,7 +71,7 @@ fn running_view(operation: &Operation, role: Role) -> AnyView {
 }
 
 fn ended_view(operation: &Operation) -> AnyView {
-    let file = operation.import.as_ref().map(|import| import.in_words()).unwrap_or_default();
+    let file = operation.import.as_ref().map(super::ImportFacts::in_words).unwrap_or_default();
     let (tone, text) = match operation.state {
         JobState::Succeeded => (Tone::Ok, format!("{file} was checked and is a backup of this subscription now.")),
         JobState::Cancelled => (Tone::Plain, format!("The import of {file} was cancelled; nothing was kept of it.")),
