@@ -107,14 +107,14 @@ struct Aims {
 
 impl Aims {
     fn at_most(&mut self, what: &str, value: f64, aim: f64) {
-        self.note(value <= aim, format!("{what}: {value:.2} (aim <= {aim})"));
+        self.note(value <= aim, &format!("{what}: {value:.2} (aim <= {aim})"));
     }
 
     fn at_least(&mut self, what: &str, value: f64, aim: f64) {
-        self.note(value >= aim, format!("{what}: {value:.2} (aim >= {aim})"));
+        self.note(value >= aim, &format!("{what}: {value:.2} (aim >= {aim})"));
     }
 
-    fn note(&mut self, met: bool, line: String) {
+    fn note(&mut self, met: bool, line: &str) {
         self.missed |= !met;
         self.lines.push(format!("{:<6} {line}", if met { "met" } else { "MISSED" }));
     }
