@@ -176,9 +176,12 @@ pub async fn insert_import(
     Ok(())
 }
 
+/// An upload's identity, or a sealed URL and the name that was given to its file.
+type OriginRow = (Option<Uuid>, Option<Vec<u8>>, Option<String>);
+
 /// Where the file of an unfinished import comes from.
 pub async fn origin(panel: &Panel, id: OperationId) -> AppResult<Origin> {
-    let row: Option<(Option<Uuid>, Option<Vec<u8>>, Option<String>)> = query!(
+    let row: Option<OriginRow> = query!(
         panel.db,
         fetch_optional,
         "SELECT upload_id, url, given_name FROM imports WHERE operation_id = $1",

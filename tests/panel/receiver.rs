@@ -106,7 +106,7 @@ impl Receiver {
         backup
     }
 
-    fn upload(&self, id: UploadId) -> Result<Upload, Response> {
+    fn upload(&self, id: UploadId) -> Result<Upload, Refused> {
         let state = self.state.lock().unwrap();
         refused(&state)?;
         let (upload, bytes) =
@@ -115,11 +115,14 @@ impl Receiver {
     }
 }
 
-fn refusal(status: u16, code: ErrorCode, words: &str) -> Response {
-    (StatusCode::from_u16(status).unwrap(), Json(ApiError { code, message: words.to_owned() })).into_response()
+/// What a refused request is answered.
+type Refused = (StatusCode, Json<ApiError>);
+
+fn refusal(status: u16, code: ErrorCode, words: &str) -> Refused {
+    (StatusCode::from_u16(status).unwrap(), Json(ApiError { code, message: words.to_owned() }))
 }
 
-fn refused(state: &Received) -> Result<(), Response> {
+fn refused(state: &Received) -> Result<(), Refused> {
     match &state.refusal {
         Some((status, error)) => Err(refusal(*status, error.code, &error.message)),
         None => Ok(()),
@@ -138,7 +141,7 @@ async fn create(
     State(it): State<Receiver>,
     Path(repository): Path<RepositoryId>,
     headers: HeaderMap,
-) -> Result<Response, Response> {
+) -> Result<Response, Refused> {
     check_version(&headers);
     let mut state = it.state.lock().unwrap();
     refused(&state)?;
@@ -162,11 +165,11 @@ async fn create(
     Ok((StatusCode::CREATED, [("location", format!("/v1/uploads/{}", id.0))]).into_response())
 }
 
-async fn show(State(it): State<Receiver>, Path(id): Path<UploadId>) -> Result<Json<Upload>, Response> {
+async fn show(State(it): State<Receiver>, Path(id): Path<UploadId>) -> Result<Json<Upload>, Refused> {
     it.upload(id).map(Json)
 }
 
-async fn offset(State(it): State<Receiver>, Path(id): Path<UploadId>) -> Result<Response, Response> {
+async fn offset(State(it): State<Receiver>, Path(id): Path<UploadId>) -> Result<Response, Refused> {
     let upload = it.upload(id)?;
     Ok([("upload-offset", upload.offset.to_string())].into_response())
 }
@@ -176,7 +179,7 @@ async fn append(
     Path(id): Path<UploadId>,
     headers: HeaderMap,
     chunk: Bytes,
-) -> Result<Response, Response> {
+) -> Result<Response, Refused> {
     check_version(&headers);
     let upload = it.upload(id)?;
     assert!(u64::try_from(chunk.len()).unwrap() <= Upload::CHUNK_BYTES);
@@ -197,7 +200,7 @@ async fn append(
     Ok((StatusCode::NO_CONTENT, [("upload-offset", after.to_string())]).into_response())
 }
 
-async fn remove(State(it): State<Receiver>, Path(id): Path<UploadId>) -> Result<StatusCode, Response> {
+async fn remove(State(it): State<Receiver>, Path(id): Path<UploadId>) -> Result<StatusCode, Refused> {
     it.upload(id)?;
     it.state.lock().unwrap().uploads.remove(&id);
     Ok(StatusCode::NO_CONTENT)
@@ -207,7 +210,7 @@ async fn import(
     State(it): State<Receiver>,
     Path(repository): Path<RepositoryId>,
     Json(start): Json<StartImport>,
-) -> Result<(StatusCode, Json<Job>), Response> {
+) -> Result<(StatusCode, Json<Job>), Refused> {
     let mut state = it.state.lock().unwrap();
     refused(&state)?;
     state.imports.push((repository, start.clone()));

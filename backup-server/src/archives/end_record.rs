@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn both_kinds_of_end_records_are_read() {
-        assert_eq!((announced(b""), announced(b"PK\x05\x06"), announced(&[0; 100_000])), (None, None, None));
+        assert_eq!((announced(b""), announced(b"PK\x05\x06"), announced(&vec![0; 100_000])), (None, None, None));
         assert_eq!(announced(&end(7)), Some(7));
         assert_eq!(announced(&[vec![1; 100_000], end(7), b"a comment".to_vec()].concat()), Some(7));
         let mut large = b"PK\x06\x06".to_vec();

@@ -162,9 +162,9 @@ async fn a_stranger_under_the_live_name_stops_the_recovery() {
     process.kill();
     let precious = Cluster::shared().sql("rs_strange", "SELECT count(*) FROM precious").unwrap();
     assert_eq!(precious, "0", "the stranger is as it was");
-    let previous = replaced_by_it(&changed);
+    let replaced = replaced_by_it(&changed);
     Cluster::shared().drop_database("rs_strange").unwrap();
-    rename(&previous, "rs_strange");
+    rename(&replaced, "rs_strange");
     admin("ALTER DATABASE rs_strange ALLOW_CONNECTIONS true");
     let process = plain(&data);
     assert_eq!((changed.state(), changed.leftovers()), (changed.now.clone(), Vec::new()));
