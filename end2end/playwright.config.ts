@@ -45,7 +45,15 @@ export default defineConfig({
             dependencies: ["first-run"],
             use: { ...browser, storageState: "test-results/session.json" },
         },
-        { name: "no-js", testMatch: "no-js/*.ts", use: { ...browser, javaScriptEnabled: false } },
+        // Makes the first account of its panel, as "first-run" does for the other.
+        { name: "no-js-first-run", testMatch: "no-js/whole-way.ts", use: { ...browser, javaScriptEnabled: false } },
+        {
+            name: "no-js",
+            testMatch: "no-js/*.ts",
+            testIgnore: "no-js/whole-way.ts",
+            dependencies: ["no-js-first-run"],
+            use: { ...browser, javaScriptEnabled: false },
+        },
         ...(process.env.SCREENSHOTS
             ? [
                   {
