@@ -1,29 +1,19 @@
 //! The list: search, filter by state, order and page, all in the database.
 
-use chrono::TimeDelta;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
 use super::{
-    BackupState, ListQuery, PAGE_ROWS, SortColumn, Standing, StateCounts, SubscriptionId, SubscriptionPage,
-    SubscriptionRow,
+    BackupState, ListQuery, PAGE_ROWS, SortColumn, Standing, SubscriptionId, SubscriptionPage, SubscriptionRow,
+    states::{self, state},
 };
 use crate::{
     error::AppResult,
     server::{
         Panel,
-        db::{anywhere, millis, moment, number, query},
+        db::{anywhere, moment, number, query},
     },
 };
-
-/// The state's place in [`BackupState::ALL`], with `$2` a day ago and `$3` five days ago; the same rule as
-/// [`Standing::state`].
-macro_rules! state {
-    () => {
-        "CASE WHEN s.server_id IS NULL THEN 3 WHEN s.latest_good_at IS NULL OR s.latest_good_at < $3 THEN 2
-              WHEN s.latest_good_at <= $2 THEN 1 ELSE 0 END"
-    };
-}
 
 macro_rules! matching {
     () => {
@@ -32,14 +22,15 @@ macro_rules! matching {
     };
 }
 
-const COUNTS: &str = concat!("SELECT CAST(", state!(), " AS BIGINT) AS state, COUNT(*)", matching!(), " GROUP BY 1");
+const COUNTS: &str =
+    concat!("SELECT CAST(", state!("$2", "$3"), " AS BIGINT) AS state, COUNT(*)", matching!(), " GROUP BY 1");
 
 const ROWS: &str = concat!(
     "SELECT s.id, s.name, s.database_name, s.odoo_version, v.name AS server, s.latest_good_at, s.good_count,
             s.latest_bytes",
     matching!(),
     " AND ($4 < 0 OR $4 = ",
-    state!(),
+    state!("$2", "$3"),
     ") ORDER BY "
 );
 
@@ -58,8 +49,7 @@ struct Row {
 /// One page of the list.
 pub async fn page(panel: &Panel, list: &ListQuery) -> AppResult<SubscriptionPage> {
     let now = panel.clock.now();
-    let (pattern, day, days) =
-        (anywhere(&list.search), millis(now - TimeDelta::days(1)), millis(now - TimeDelta::days(5)));
+    let (pattern, (day, days)) = (anywhere(&list.search), states::borders(now));
     let state = list.state.and_then(|state| BackupState::ALL.iter().position(|known| *known == state));
     let state = state.and_then(|state| i64::try_from(state).ok()).unwrap_or(-1);
     // Only constants of this file are joined.
@@ -68,10 +58,10 @@ pub async fn page(panel: &Panel, list: &ListQuery) -> AppResult<SubscriptionPage
     let counted = async { query!(panel.db, fetch_all, COUNTS, &pattern, day, days) };
     let rows = async { query!(panel.db, fetch_all, sql, &pattern, day, days, state, i64::from(PAGE_ROWS), offset) };
     let (counted, rows): (Vec<(i64, i64)>, Vec<Row>) = futures::future::try_join(counted, rows).await?;
-    let counts = counts(&counted);
+    let counts = states::count(&counted);
     Ok(SubscriptionPage {
         rows: rows.into_iter().map(Row::into_row).collect(),
-        matching: list.state.map_or_else(|| counts.all(), |state| count_of(&counts, state)),
+        matching: list.state.map_or_else(|| counts.all(), |state| counts.of(state)),
         counts,
         as_of: now,
     })
@@ -84,27 +74,13 @@ fn order(column: SortColumn, descending: bool) -> String {
         SortColumn::Database => "s.database_name",
         SortColumn::OdooVersion => "s.odoo_version",
         SortColumn::Server => "v.name_key",
-        SortColumn::State => state!(),
+        SortColumn::State => state!("$2", "$3"),
         SortColumn::LatestBackup => "s.latest_good_at",
         SortColumn::Count => "s.good_count",
         SortColumn::Size => "s.latest_bytes",
     };
     let direction = if descending { "DESC" } else { "ASC" };
     format!("{column} {direction} NULLS LAST, s.name_key, s.id")
-}
-
-fn counts(counted: &[(i64, i64)]) -> StateCounts {
-    let of = |state: i64| counted.iter().find(|(known, _)| *known == state).map_or(0, |(_, count)| number(*count));
-    StateCounts { normal: of(0), warning: of(1), danger: of(2), not_configured: of(3) }
-}
-
-const fn count_of(counts: &StateCounts, state: BackupState) -> u64 {
-    match state {
-        BackupState::Normal => counts.normal,
-        BackupState::Warning => counts.warning,
-        BackupState::Danger => counts.danger,
-        BackupState::NotConfigured => counts.not_configured,
-    }
 }
 
 impl Row {

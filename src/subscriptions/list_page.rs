@@ -72,15 +72,7 @@ fn chips(query: &ListQuery, counts: &StateCounts) -> AnyView {
             </li>
         }
     };
-    let states = BackupState::ALL.map(|state| {
-        let count = match state {
-            BackupState::Normal => counts.normal,
-            BackupState::Warning => counts.warning,
-            BackupState::Danger => counts.danger,
-            BackupState::NotConfigured => counts.not_configured,
-        };
-        chip(Some(state), state.label(), count)
-    });
+    let states = BackupState::ALL.map(|state| chip(Some(state), state.label(), counts.of(state)));
     view! {
         <ul class="chips" aria-label="Backup state">
             {chip(None, "All", counts.all())} {states.into_iter().collect_view()}

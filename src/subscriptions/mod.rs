@@ -26,6 +26,8 @@ pub mod list_page;
 mod query;
 mod selection;
 #[cfg(feature = "ssr")]
+pub mod states;
+#[cfg(feature = "ssr")]
 pub mod store;
 pub mod subscription_page;
 mod test_report;
@@ -165,6 +167,16 @@ impl StateCounts {
     /// All of them.
     pub const fn all(&self) -> u64 {
         self.normal + self.warning + self.danger + self.not_configured
+    }
+
+    /// Those in one state.
+    pub const fn of(&self, state: BackupState) -> u64 {
+        match state {
+            BackupState::Normal => self.normal,
+            BackupState::Warning => self.warning,
+            BackupState::Danger => self.danger,
+            BackupState::NotConfigured => self.not_configured,
+        }
     }
 }
 

@@ -77,13 +77,7 @@ async fn check_states(browser: &Browser, rows: &[SubscriptionRow], now: chrono::
         let found = all(browser, &[("query[state]", state.as_str())]).await;
         let found_ids: BTreeSet<_> = found.iter().map(|row| row.id).collect();
         assert_eq!(found_ids, expected, "{state:?} at {now}");
-        let counted = match state {
-            BackupState::Normal => counts.normal,
-            BackupState::Warning => counts.warning,
-            BackupState::Danger => counts.danger,
-            BackupState::NotConfigured => counts.not_configured,
-        };
-        assert_eq!(counted, u64::try_from(expected.len()).unwrap(), "{state:?} at {now}");
+        assert_eq!(counts.of(state), u64::try_from(expected.len()).unwrap(), "{state:?} at {now}");
     }
 }
 
