@@ -15,8 +15,8 @@ use crate::{
         typed::{self, Typed},
     },
     pages::{
-        ActionLogPage, NewSubscriptionPage, OperationPage, OperationsPage, ServerPage, ServersPage, SetUpPage,
-        SubscriptionPage,
+        ActionLogPage, AlertsPage, ChannelPage, NewSubscriptionPage, OperationPage, OperationsPage, ServerPage,
+        ServersPage, SetUpPage, SubscriptionPage,
     },
     subscriptions::list_page::SubscriptionsPage,
     users::sign_in_page::SignInPage,
@@ -66,6 +66,9 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/backup-servers/:id") view={Lazy::<ServerPage>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/operations") view={Lazy::<OperationsPage>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/operations/:id") view={Lazy::<OperationPage>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/alerts") view={Lazy::<AlertsPage>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/alerts/new") view={Lazy::<ChannelPage>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/alerts/:id") view={Lazy::<ChannelPage>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/action-log") view={Lazy::<ActionLogPage>::new()} ssr=SsrMode::Async />
                 </ParentRoute>
                 <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
