@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_meta::{HashedStylesheet, MetaTags, Title, provide_meta_context};
 use leptos_router::{
     Lazy, SsrMode,
-    components::{ParentRoute, Redirect, Route, Router, Routes},
+    components::{ParentRoute, Route, Router, Routes},
     path,
 };
 
@@ -15,10 +15,9 @@ use crate::{
         typed::{self, Typed},
     },
     pages::{
-        ActionLogPage, AlertsPage, ChannelPage, NewSubscriptionPage, OperationPage, OperationsPage, ServerPage,
-        ServersPage, SetUpPage, SubscriptionPage,
+        ActionLogPage, NewSubscriptionPage, OperationPage, OperationsPage, OverviewPage, ServerPage, ServersPage,
+        SetUpPage, SubscriptionPage, SubscriptionsPage,
     },
-    subscriptions::list_page::SubscriptionsPage,
     users::sign_in_page::SignInPage,
 };
 
@@ -57,8 +56,8 @@ pub fn App() -> impl IntoView {
             {move || routing.get().then(|| view! { <div class="busy-bar" aria-hidden="true"></div> })}
             <Routes fallback=NotFound>
                 <ParentRoute path=path!("") view=Frame ssr=SsrMode::Async>
-                    <Route path=path!("/") view=|| view! { <Redirect path="/subscriptions" /> } ssr=SsrMode::Async />
-                    <Route path=path!("/subscriptions") view=SubscriptionsPage ssr=SsrMode::Async />
+                    <Route path=path!("/") view={Lazy::<OverviewPage>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/subscriptions") view={Lazy::<SubscriptionsPage>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/subscriptions/new") view={Lazy::<NewSubscriptionPage>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/subscriptions/:id") view={Lazy::<SubscriptionPage>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/backup-servers") view={Lazy::<ServersPage>::new()} ssr=SsrMode::Async />
@@ -66,9 +65,6 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/backup-servers/:id") view={Lazy::<ServerPage>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/operations") view={Lazy::<OperationsPage>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/operations/:id") view={Lazy::<OperationPage>::new()} ssr=SsrMode::Async />
-                    <Route path=path!("/alerts") view={Lazy::<AlertsPage>::new()} ssr=SsrMode::Async />
-                    <Route path=path!("/alerts/new") view={Lazy::<ChannelPage>::new()} ssr=SsrMode::Async />
-                    <Route path=path!("/alerts/:id") view={Lazy::<ChannelPage>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/action-log") view={Lazy::<ActionLogPage>::new()} ssr=SsrMode::Async />
                 </ParentRoute>
                 <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />

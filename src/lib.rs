@@ -6,12 +6,14 @@
 #![expect(clippy::needless_pass_by_value, reason = "components take their props by value")]
 #![expect(clippy::similar_names, reason = "a line and what is live are the field's words")]
 
-pub mod alerts;
 pub mod app;
 pub mod backup_servers;
 pub mod backups;
+pub mod charts;
 pub mod components;
+pub mod dashboard;
 pub mod error;
+pub mod history;
 pub mod operations;
 pub mod pages;
 pub mod restores;

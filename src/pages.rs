@@ -1,10 +1,9 @@
-//! Pages whose code is not part of what the first page loads. It comes in two parts, each loaded when one of its pages is
-//! opened: fewer bytes before anybody can sign in, and few enough files that nothing waits for one after the other.
+//! Pages whose code is not part of what every page loads. It comes in parts, each loaded when one of its pages is opened: fewer bytes before anybody can sign in, and few enough files that nothing waits for one after the other.
 
 use leptos::prelude::*;
 use leptos_router::LazyRoute;
 
-use crate::{alerts, backup_servers as servers, operations, subscriptions, users};
+use crate::{backup_servers as servers, dashboard, operations, subscriptions, users};
 
 /// Declares pages that share one part: each becomes a route, shown by a function that is loaded when it is first called.
 macro_rules! loaded_together {
@@ -45,6 +44,11 @@ macro_rules! loaded_together {
     };
 }
 
+loaded_together! { overview_pages, OverviewPages:
+    /// The overview: with a part of its own, for it is what most people open first.
+    Overview, OverviewPage = dashboard::page::OverviewPage;
+}
+
 loaded_together! { subscription_pages, SubscriptionPages:
     /// One subscription, with every wizard and dialog.
     Subscription, SubscriptionPage = subscriptions::subscription_page::SubscriptionPage;
@@ -53,6 +57,8 @@ loaded_together! { subscription_pages, SubscriptionPages:
 }
 
 loaded_together! { other_pages, OtherPages:
+    /// The list of subscriptions.
+    Subscriptions, SubscriptionsPage = subscriptions::list_page::SubscriptionsPage;
     /// The backup servers.
     Servers, ServersPage = servers::list_page::ServersPage;
     /// The form of a backup server.
@@ -61,10 +67,6 @@ loaded_together! { other_pages, OtherPages:
     Operations, OperationsPage = operations::list_page::OperationsPage;
     /// One operation.
     Operation, OperationPage = operations::log_page::OperationPage;
-    /// Alerts: channels, rules, delivery log.
-    Alerts, AlertsPage = alerts::list_page::AlertsPage;
-    /// The form of a channel.
-    Channel, ChannelPage = alerts::channel_page::ChannelPage;
     /// The action log.
     ActionLog, ActionLogPage = operations::actions_page::ActionLogPage;
     /// The first administrator.

@@ -1,4 +1,4 @@
-// What the browser loads before the list of subscriptions can be used, and how it loads more.
+// What the browser loads before the overview can be used, and how it loads more.
 import type { Page } from "@playwright/test";
 
 import { ADMINISTRATOR } from "./facts.ts";
@@ -21,14 +21,17 @@ function transfers(page: Page) {
 test.describe("without a session", () => {
     test.use({ storageState: { cookies: [], origins: [] } });
 
-    test("signing in and seeing the list transfers less than the aim, and no page that comes later", async ({ page, open }) => {
+    test("signing in and seeing the overview transfers less than the aim, and no page that comes later", async ({ page, open }) => {
         const transferred = transfers(page);
         await open("/sign-in");
         await signIn(page);
-        await expect(page.getByRole("heading", { name: "Subscriptions", level: 1 })).toBeVisible();
+        await expect(page.getByRole("heading", { name: "Overview", level: 1 })).toBeVisible();
         await expect(page.getByRole("banner").getByText(ADMINISTRATOR.name)).toBeVisible();
         const all = (await transferred()).filter(({ url }) => !url.includes("/events/"));
-        expect(all.map(({ url }) => url).filter((url) => PARTS.test(url))).toEqual([]);
+        // The overview's own part, and what it shares with others.
+        const parts = all.map(({ url }) => url).filter((url) => PARTS.test(url));
+        expect(parts.filter((url) => url.includes("overview"))).toHaveLength(1);
+        expect(parts.filter((url) => /subscription_pages|other_pages/.test(url) && url.includes("/split_"))).toEqual([]);
         expect(all.some(({ url }) => url.endsWith(".wasm"))).toBe(true);
         const bytes = all.reduce((sum, { bytes }) => sum + bytes, 0);
         test.info().annotations.push({ type: "first page", description: `${bytes} bytes in ${all.length} requests` });

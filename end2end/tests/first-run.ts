@@ -14,7 +14,11 @@ test("the printed link creates the first administrator, once", async ({ page, fa
     await page.getByLabel("Email address").fill(ADMINISTRATOR.email);
     await page.getByLabel("Password").fill(ADMINISTRATOR.password);
     await page.getByRole("button", { name: "Create administrator" }).click();
-    await expect(page.getByRole("heading", { name: "Subscriptions", level: 1 })).toBeVisible();
+    await expect(page.getByRole("heading", { name: "Overview", level: 1 })).toBeVisible();
+    await expect(page.getByRole("heading", { name: "Nothing is backed up yet" })).toBeVisible();
+    await expect(page.getByRole("link", { name: "New subscription" })).toHaveAttribute("href", "/subscriptions/new");
+    await checkAccessibility();
+    await open("/subscriptions");
     await expect(page.getByRole("heading", { name: "No subscriptions yet" })).toBeVisible();
     await checkAccessibility();
     await page.context().storageState({ path: SESSION });

@@ -73,7 +73,7 @@ export async function setUp(page: Page, link: string) {
     await page.getByLabel("Email address").fill(ADMINISTRATOR.email);
     await page.getByLabel("Password").fill(ADMINISTRATOR.password);
     await page.getByRole("button", { name: "Create administrator" }).click();
-    await expect(page.getByRole("heading", { name: "Subscriptions", level: 1 })).toBeVisible();
+    await expect(page.getByRole("heading", { name: "Overview", level: 1 })).toBeVisible();
 }
 
 /** On the sign-in page: signs in as the first administrator. */

@@ -1,10 +1,10 @@
 // The list with many subscriptions: search, filter, sort and paging are the server's, and live in the address.
-import { expect, setUp, signIn, test } from "./fixtures.ts";
+import { enter, expect, signIn, test } from "./fixtures.ts";
 
 test.use({ panel: "seeded", storageState: { cookies: [], origins: [] } });
 
 test("search, filter, sort and paging", async ({ page, facts, open, checkAccessibility }) => {
-    await setUp(page, facts.panels.seeded.setup_url);
+    await enter(page, facts.panels.seeded.setup_url);
     await open("/subscriptions");
     const rows = page.getByRole("table", { name: "Subscriptions" }).getByRole("row").filter({ has: page.getByRole("cell") });
     await expect(rows).toHaveCount(50);

@@ -99,7 +99,7 @@ test.describe("a viewer", () => {
         await other.getByLabel("Email address").fill(account.email);
         await other.getByLabel("Password").fill(account.password);
         await other.getByRole("button", { name: "Sign in" }).click();
-        await expect(other.getByRole("heading", { name: "Subscriptions", level: 1 })).toBeVisible();
+        await expect(other.getByRole("heading", { name: "Overview", level: 1 })).toBeVisible();
         await other.goto(path);
         await hydrated(other);
         await expect(line(other, "the good state")).toContainText("Good");

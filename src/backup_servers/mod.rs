@@ -12,8 +12,11 @@ pub mod form_page;
 #[cfg(feature = "ssr")]
 pub mod input;
 pub mod list_page;
+pub mod outlook;
 #[cfg(feature = "ssr")]
 pub mod reach;
+#[cfg(feature = "ssr")]
+pub mod samples;
 #[cfg(feature = "ssr")]
 pub mod store;
 
@@ -64,6 +67,22 @@ pub enum Reach {
         /// Why, and what to do.
         reason: String,
     },
+}
+
+/// What a server said of its disk at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpaceAt {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What it said.
+    pub space: Space,
+}
+
+impl SpaceAt {
+    /// What is not free, by whomever it is used.
+    pub const fn used(&self) -> u64 {
+        self.space.total_bytes.saturating_sub(self.space.free_bytes)
+    }
 }
 
 /// All servers.

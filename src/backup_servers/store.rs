@@ -3,7 +3,7 @@
 use backup_api::{Secret, ServerInfo, Space};
 use uuid::Uuid;
 
-use super::{BackupServer, Reach, ServerId};
+use super::{BackupServer, Reach, ServerId, samples};
 use crate::{
     error::{AppError, AppResult},
     server::{
@@ -205,8 +205,8 @@ pub async fn delete(tx: &mut Tx, id: ServerId) -> AppResult<String> {
 
 /// Writes down that a server answered.
 pub async fn answered(panel: &Panel, id: ServerId, info: &ServerInfo) -> AppResult<()> {
-    let mut tx = panel.db.begin().await?;
-    query!(
+    let (mut tx, now) = (panel.db.begin().await?, panel.clock.now());
+    let touched = query!(
         tx,
         execute,
         "UPDATE backup_servers SET version = $2, total_bytes = $3, free_bytes = $4, repositories_bytes = $5,
@@ -217,8 +217,11 @@ pub async fn answered(panel: &Panel, id: ServerId, info: &ServerInfo) -> AppResu
         stored(info.space.total_bytes),
         stored(info.space.free_bytes),
         stored(info.space.repositories_bytes),
-        millis(panel.clock.now())
+        millis(now)
     )?;
+    if touched == 1 {
+        samples::record(&mut tx, id, info.space, now).await?;
+    }
     tx.commit().await?;
     Ok(())
 }

@@ -1,8 +1,30 @@
 //! Dates as people read them. The server writes UTC; a browser then shows its own zone.
 
-use chrono::{DateTime, Datelike, Timelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+
+/// A month's short name, from 1.
+pub fn month(month: u32) -> &'static str {
+    MONTHS.get(month.saturating_sub(1) as usize).copied().unwrap_or("?")
+}
+
+/// A day's short name, from Monday, which is 0.
+pub fn weekday(day: u32) -> &'static str {
+    WEEKDAYS.get(day as usize).copied().unwrap_or("?")
+}
+
+/// `22 Nov`.
+pub fn day(date: NaiveDate) -> String {
+    format!("{} {}", date.day(), month(date.month()))
+}
+
+/// `Sun 22 Nov`.
+pub fn day_of_week(date: NaiveDate) -> String {
+    format!("{} {}", weekday(date.weekday().num_days_from_monday()), day(date))
+}
 
 /// A date and time on somebody's wall: no zone in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +59,7 @@ impl WallClock {
     /// `22 Nov 02:04`, with the year when it is not `this_year`: `22 Nov 2025, 02:04`.
     pub fn short(&self, this_year: i32) -> String {
         let Self { year, day, hour, minute, .. } = *self;
-        let month = MONTHS.get(self.month.saturating_sub(1) as usize).copied().unwrap_or("?");
+        let month = month(self.month);
         if year == this_year {
             format!("{day} {month} {hour:02}:{minute:02}")
         } else {
@@ -73,6 +95,12 @@ mod tests {
         assert_eq!(clock.short(2026), "2 Nov 02:04");
         assert_eq!(clock.short(2027), "2 Nov 2026, 02:04");
         assert_eq!(clock.full(), "2026-11-02 02:04:09");
+    }
+
+    #[test]
+    fn days_have_short_names() {
+        let date = NaiveDate::from_ymd_opt(2026, 11, 22).unwrap();
+        assert_eq!((day(date).as_str(), day_of_week(date).as_str()), ("22 Nov", "Sun 22 Nov"));
     }
 
     #[test]

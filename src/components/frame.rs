@@ -8,7 +8,6 @@ use leptos_router::{
 
 use super::{Anchor, Glyph, Icon, Session, Toasts, addresses, browser, toast::ToastRegion};
 use crate::{
-    alerts::banner::ChannelBanner,
     operations::{OperationFilter, api::list_operations, following::Live},
     users::{
         User,
@@ -30,7 +29,7 @@ pub fn Frame() -> impl IntoView {
         <a class="skip" href="#main" rel="external">"Skip to the content"</a>
         <div class="frame">
             <header class="side">
-                <a class="brand" href="/subscriptions">
+                <a class="brand" href="/">
                     <Anchor />
                     "Holdfast"
                 </a>
@@ -38,7 +37,6 @@ pub fn Frame() -> impl IntoView {
                 <Who session />
             </header>
             <main id="main" tabindex="-1">
-                <ChannelBanner />
                 <Outlet />
             </main>
         </div>
@@ -94,12 +92,12 @@ fn Navigation(
     view! {
         <nav aria-label="Main">
             <ul>
+                <NavigationLink href="/" icon=Icon::Overview>"Overview"</NavigationLink>
                 <NavigationLink href="/subscriptions" icon=Icon::Database>"Subscriptions"</NavigationLink>
                 <NavigationLink href="/backup-servers" icon=Icon::Server>"Backup servers"</NavigationLink>
                 <NavigationLink href="/operations" icon=Icon::Work>
                     "Operations" <Transition>{count}</Transition>
                 </NavigationLink>
-                <NavigationLink href="/alerts" icon=Icon::Bell>"Alerts"</NavigationLink>
                 <NavigationLink href="/action-log" icon=Icon::Log>"Action log"</NavigationLink>
             </ul>
         </nav>
@@ -190,6 +188,8 @@ mod tests {
         assert_eq!(current("/subscriptions", "/subscriptions"), Some("page"));
         assert_eq!(current("/subscriptions", "/subscriptions/1"), Some("true"));
         assert_eq!(current("/subscriptions", "/operations"), None);
+        assert_eq!(current("/", "/"), Some("page"));
+        assert_eq!(current("/", "/subscriptions"), None);
         assert_eq!(current("/operations", "/operations-old"), None);
     }
 }

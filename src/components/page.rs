@@ -79,7 +79,7 @@ pub fn NotFound() -> impl IntoView {
         <Door title="Page not found">
             <h1>"This page does not exist"</h1>
             <p class="muted">"The address may be mistyped, or what it showed has been deleted."</p>
-            <a class="btn primary" href="/subscriptions">"Go to the subscriptions"</a>
+            <a class="btn primary" href="/">"Go to the overview"</a>
         </Door>
     }
 }

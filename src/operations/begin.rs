@@ -10,7 +10,6 @@ use super::{
     store::{self, Stored},
 };
 use crate::{
-    alerts,
     backup_servers::{self, ServerId},
     backups::Trigger,
     error::AppResult,
@@ -102,8 +101,7 @@ pub async fn write(panel: &Panel, tx: &mut Tx, new: &Stored, what: String) -> Ap
     if let Some(subscription) = operation.subscription {
         entry = entry.about(subscription, &operation.subscription_name);
     }
-    actions::write(panel, tx, entry).await?;
-    alerts::operations::began(panel, tx, new).await
+    actions::write(panel, tx, entry).await
 }
 
 /// Keeps what was written and follows the operation to its end.

@@ -34,6 +34,7 @@ pub fn follow(live: Live, ended: impl Fn(&Operation) + 'static) {
         stream: RefCell::new(None),
         failures: Cell::new(0),
         ahead: Cell::new(TimeDelta::zero()),
+        hidden: Cell::new(false),
         over: Cell::new(false),
     });
     let visibility = window_event_listener_untyped("visibilitychange", {
@@ -70,6 +71,7 @@ struct Follower {
     stream: RefCell<Option<Stream>>,
     failures: Cell<u32>,
     ahead: Cell<TimeDelta>,
+    hidden: Cell<bool>,
     over: Cell<bool>,
 }
 
@@ -92,7 +94,12 @@ impl Follower {
         }
         if browser::is_visible() {
             self.open();
+            // States and ages went on while nobody looked.
+            if self.hidden.replace(false) {
+                self.beat();
+            }
         } else {
+            self.hidden.set(true);
             self.stream.take();
         }
     }

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use super::{Clock, Config, Panel, Randomness, StartError, bench, lifecycle, seed};
-use crate::{schedules, subscriptions, users};
+use crate::{dashboard, schedules, subscriptions, users};
 
 /// Control panel that keeps many Odoo databases backed up and gets them back.
 #[derive(Debug, Parser)]
@@ -32,6 +32,8 @@ enum Command {
     Seed(seed::Seed),
     /// Measures the time that the server takes to answer the list of subscriptions.
     BenchList(bench::BenchList),
+    /// Measures the time that the server takes to answer the overview.
+    BenchDashboard(dashboard::bench::BenchDashboard),
     /// Measures the time that it takes to find planned backups that are due.
     BenchSchedules(schedules::bench::BenchSchedules),
 }
@@ -47,6 +49,7 @@ pub async fn run(arguments: Arguments) -> Result<(), StartError> {
         Command::SetUpLink { reset } => print_link(&panel, reset).await?,
         Command::Seed(seed) => seed.run(&panel).await?,
         Command::BenchList(bench) => bench.run(&panel).await?,
+        Command::BenchDashboard(bench) => bench.run(&panel).await?,
         Command::BenchSchedules(bench) => bench.run(&panel).await?,
     }
     panel.db.close().await;

@@ -12,7 +12,7 @@ pub mod lifecycle;
 pub mod router;
 
 mod assets;
-mod bench;
+pub(crate) mod bench;
 mod faults;
 mod headers;
 mod origin;
@@ -67,8 +67,6 @@ pub struct Inner {
     pub(crate) tasks: TaskTracker,
     /// Rung when an operation ends: what waited for its turn may begin.
     pub(crate) ended: tokio::sync::Notify,
-    /// Rung when a message shall be sent now.
-    pub(crate) alerts: tokio::sync::Notify,
     /// What tells this panel from others of the same database.
     pub instance: uuid::Uuid,
 }
@@ -102,7 +100,6 @@ impl Panel {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             ended: tokio::sync::Notify::new(),
-            alerts: tokio::sync::Notify::new(),
             instance,
         })))
     }

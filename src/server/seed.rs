@@ -9,7 +9,7 @@ use super::{
     db::{Tx, millis, query},
 };
 use crate::{
-    backup_servers,
+    backup_servers::{self, ServerId},
     backups::{
         Trigger,
         store::{self as lines, NewLine},
@@ -23,6 +23,8 @@ const VERSIONS: [&str; 4] = ["15.0", "16.0", "17.0", "18.0"];
 const PLACES: [&str; 8] = ["Bakery", "Brewery", "Clinic", "Garage", "Hotel", "Joinery", "Nursery", "Winery"];
 /// Subscriptions of one transaction.
 const BATCH: u64 = 50;
+/// Days of work of each subscription.
+const WORKS: u64 = 30;
 
 /// How much to make up.
 #[derive(Debug, clap::Args)]
@@ -46,6 +48,7 @@ impl Seed {
         }
         let servers = servers(panel).await?;
         let now = panel.clock.now();
+        spaces(panel, &servers, now).await?;
         for batch in (0..self.subscriptions).step_by(usize::try_from(BATCH).unwrap_or(1)) {
             let mut tx = panel.db.begin().await?;
             for number in batch..(batch + BATCH).min(self.subscriptions) {
@@ -75,6 +78,67 @@ async fn servers(panel: &Panel) -> AppResult<Vec<Uuid>> {
     }
     tx.commit().await?;
     Ok(servers)
+}
+
+/// Four weeks of each server's space: one stays as it is, the others fill up, each at its own pace.
+async fn spaces(panel: &Panel, servers: &[Uuid], now: DateTime<Utc>) -> AppResult<()> {
+    const GIGABYTE: u64 = 1_000_000_000;
+    let mut tx = panel.db.begin().await?;
+    for (pace, id) in (0_u64..).zip(servers) {
+        for step in 0..=28 * 8_u32 {
+            let used = (300 + pace * 60) * GIGABYTE + u64::from(step) * pace * GIGABYTE / 8;
+            let space = backup_api::Space {
+                total_bytes: 1_000 * GIGABYTE,
+                free_bytes: 1_000 * GIGABYTE - used,
+                repositories_bytes: used / 2,
+            };
+            let at = now - TimeDelta::hours(i64::from(28 * 8 - step) * 3);
+            backup_servers::samples::record(&mut tx, ServerId(*id), space, at).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// A work a day: what it made was removed since, some failed, some days have none. Of every 25th subscription, the last
+/// one failed today.
+async fn works(
+    panel: &Panel,
+    tx: &mut Tx,
+    subscription: (Uuid, &str),
+    server: Uuid,
+    number: u64,
+    now: DateTime<Utc>,
+) -> AppResult<()> {
+    let minutes = i64::try_from(number % 1_440).unwrap_or_default();
+    for day in (0..WORKS).filter(|day| *day == 0 || !(number + day * 5).is_multiple_of(23)) {
+        let failed = if day == 0 { number.is_multiple_of(25) } else { (number + day * 7).is_multiple_of(19) };
+        if day == 0 && !failed {
+            continue;
+        }
+        let at = millis(now - TimeDelta::minutes(minutes) - TimeDelta::days(i64::try_from(day).unwrap_or_default()));
+        let size = 40_000_000 + i64::try_from(number * 1_000 + (WORKS - day) * 300_000).unwrap_or_default();
+        query!(
+            tx,
+            execute,
+            "INSERT INTO operations (id, kind, subscription_id, subscription_name, server_id, server_name,
+                 repository_id, backup_id, database_name, format, comment, trigger_kind, asked_by, accepted,
+                 cancel_asked, state, phase, done_bytes, created_at, started_at, finished_at, failure_code,
+                 failure_message, size_bytes)
+             VALUES ($1, 'backup', $2, $3, $4, 'Seeded server', $1, $1, 'made-up', 'zip', '', 'schedule', 'Holdfast',
+                 TRUE, FALSE, $5, 'database', 0, $6, $6, $6, $7, $8, $9)",
+            panel.id(),
+            subscription.0,
+            subscription.1,
+            server,
+            if failed { "failed" } else { "succeeded" },
+            at,
+            failed.then_some("unreachable"),
+            failed.then_some("The database server does not answer. Check that it runs and that its address is right."),
+            (!failed).then_some(size)
+        )?;
+    }
+    Ok(())
 }
 
 /// One subscription: every twentieth without a server, the others with a latest backup from an hour to ten days ago.
@@ -107,15 +171,15 @@ async fn one(
         configured.then_some(server),
         repository,
         VERSIONS[pick(VERSIONS.len())],
-        millis(now)
+        millis(now - TimeDelta::days(90))
     )?;
+    works(panel, tx, (id, &name), server, number, now).await?;
     let database = DatabaseName::parse(&database).map_err(|_| AppError::Internal)?;
     let latest = now - TimeDelta::hours(1) - TimeDelta::minutes(i64::try_from(number % 14_400).unwrap_or_default());
     for age in 0..count {
         let at = latest - TimeDelta::hours(i64::try_from(age * 6).unwrap_or_default());
         let backup = backup(panel, RepositoryId(repository), &database, at, 50_000_000 + number * 1000 + age);
-        let line =
-            NewLine::good(SubscriptionId(id), crate::backup_servers::ServerId(server), &backup, Trigger::Schedule);
+        let line = NewLine::good(SubscriptionId(id), ServerId(server), &backup, Trigger::Schedule);
         lines::insert(panel, tx, &line).await?;
     }
     lines::recount(tx, SubscriptionId(id)).await

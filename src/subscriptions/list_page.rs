@@ -1,4 +1,4 @@
-//! The list of subscriptions: the first page that people see.
+//! The list of subscriptions.
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ pub fn SubscriptionsPage() -> impl IntoView {
 }
 
 /// `128 subscriptions · 3 need attention`.
-fn lede(counts: &StateCounts) -> String {
+pub fn lede(counts: &StateCounts) -> String {
     let all = figures::counted(counts.all(), "subscription");
     match counts.warning + counts.danger {
         0 => all,

@@ -19,6 +19,7 @@ use crate::{
         fetched, figures,
     },
     error::{AppError, AppResult},
+    history::views::SubscriptionHistory,
     operations::{
         actions_page::SubscriptionActions, following::Live, list_page::SubscriptionOperations, progress::Works,
     },
@@ -102,7 +103,11 @@ fn page_of(id: SubscriptionId) -> AnyView {
     };
     let missing = move || subscription.with(|found| matches!(found, Some(Err(AppError::NotFound { .. }))));
     let content = move || match tab.get() {
-        Tab::Backups => view! { <Lines subscription=id /> }.into_any(),
+        Tab::Backups => view! {
+            <SubscriptionHistory id />
+            <Lines subscription=id />
+        }
+        .into_any(),
         Tab::General => view! { <SubscriptionSettings id /> }.into_any(),
         Tab::Operations => view! { <SubscriptionOperations subscription=id /> }.into_any(),
         Tab::Log => view! { <SubscriptionActions subscription=id /> }.into_any(),

@@ -12,7 +12,7 @@ on_both_databases!(the_list_says_the_same_as_the_rule, search_finds_names_databa
 const SUBSCRIPTIONS: usize = 130;
 
 /// Made by the command that the benchmark uses.
-async fn seed(stage: &mut Stage) -> Browser {
+pub async fn seed(stage: &mut Stage) -> Browser {
     let mut seed = Command::new(env!("CARGO_BIN_EXE_holdfast"));
     seed.args(["seed", "--subscriptions", &SUBSCRIPTIONS.to_string(), "--lines", "400"]);
     seed.arg("--data").arg(&stage.config.data);

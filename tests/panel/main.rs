@@ -21,10 +21,10 @@ macro_rules! on_both_databases {
 }
 
 mod action_log;
-mod alerts;
 mod backups;
 mod browser;
 mod commands;
+mod dashboard;
 mod double;
 mod list;
 mod migrations;

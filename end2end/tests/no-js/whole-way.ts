@@ -35,5 +35,5 @@ test("from set-up to a downloaded backup", async ({ page, facts, open }) => {
     await open("/subscriptions");
     await expect(page).toHaveURL(/\/sign-in/);
     await signIn(page);
-    await expect(page.getByRole("link", { name: "Plain pages" })).toBeVisible();
+    await expect(page.getByRole("main").getByRole("link", { name: "Plain pages" })).toBeVisible();
 });

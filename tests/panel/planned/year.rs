@@ -1,5 +1,5 @@
-//! A year of 1,000 subscriptions on a clock of its own: no slot lost, none twice, and what is kept exactly as the rule
-//! says. The runs are written down by the panel on a real database; the backups themselves are made up.
+//! A year of 1,000 subscriptions on a clock of its own: no slot lost, none twice, what is kept exactly as the rule says,
+//! and every state. The runs are written down by the panel on a real database; the backups themselves are made up.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -15,7 +15,7 @@ use holdfast::{
     retention::policy::{Candidate, apply},
     schedules::{Repeats, Schedule, Weekday as Day, due, plan::Plan, store},
     server::{Clock, Config, Panel, Randomness},
-    subscriptions::{Retention, SubscriptionId},
+    subscriptions::{BackupState, Retention, SubscriptionId, states},
 };
 use sqlx::SqlitePool;
 use uuid::Uuid;
@@ -29,12 +29,19 @@ const ZONES: [Tz; 5] =
 const DOWN: [(&str, &str); 2] =
     [("2028-02-10T00:00:00Z", "2028-02-10T09:00:00Z"), ("2028-03-25T12:00:00Z", "2028-03-28T15:00:00Z")];
 
+/// When the backups of every tenth subscription fail, for nine days.
+const FAILING: (&str, &str) = ("2028-05-01T00:00:00Z", "2028-05-10T00:00:00Z");
+/// States are looked at so often: at another hour of each day, and often exactly a day or five after a backup.
+const LOOK_HOURS: i64 = 23;
+
 /// A subscription as this test knows it.
 struct Known {
     id: SubscriptionId,
     zone: Tz,
     schedule: Schedule,
     runs: Vec<DateTime<Utc>>,
+    latest: Option<DateTime<Utc>>,
+    fails: bool,
     backups: Vec<Candidate>,
 }
 
@@ -49,7 +56,15 @@ fn known(number: u128) -> Known {
         9 => cron("30 1 * * mon-fri"),
         _ => Schedule { spread_minutes: 60, ..daily("02:00") },
     };
-    Known { id, zone: ZONES[usize::try_from(number % 5).unwrap()], schedule, runs: Vec::new(), backups: Vec::new() }
+    Known {
+        id,
+        zone: ZONES[usize::try_from(number % 5).unwrap()],
+        schedule,
+        runs: Vec::new(),
+        latest: None,
+        fails: number % 10 == 3,
+        backups: Vec::new(),
+    }
 }
 
 impl Known {
@@ -94,8 +109,22 @@ impl Known {
         slots.into_iter().collect()
     }
 
+    /// Its state by whole hours, as all moments of this test are.
+    fn state(&self, now: DateTime<Utc>) -> BackupState {
+        match self.latest.map(|latest| (now - latest).num_hours()) {
+            Some(..24) => BackupState::Normal,
+            Some(24..=120) => BackupState::Warning,
+            _ => BackupState::Danger,
+        }
+    }
+
+    fn fails_at(&self, now: DateTime<Utc>) -> bool {
+        self.fails && now >= at(FAILING.0) && now < at(FAILING.1)
+    }
+
     /// A good backup, after which the rule is applied.
     fn back_up(&mut self, now: DateTime<Utc>) {
+        self.latest = Some(now);
         self.backups.push(Candidate::new(now, false, self.zone));
         let reasons = apply(Retention::default(), &self.backups);
         let mut reasons = reasons.iter();
@@ -152,6 +181,18 @@ async fn panel(folder: &std::path::Path, clock: Clock, all: &[Known]) -> (Panel,
     (panel, pool)
 }
 
+/// The database's states against those worked out here; counts what was seen.
+async fn check_states(panel: &Panel, all: &[Known], now: DateTime<Utc>, seen: &mut HashMap<BackupState, u32>) {
+    let told: HashMap<Uuid, _> =
+        states::at(panel, now).await.unwrap().into_iter().map(|stands| (stands.id.0, stands)).collect();
+    assert_eq!(told.len(), all.len());
+    for known in all {
+        let stands = &told[&known.id.0];
+        assert_eq!((stands.state, stands.latest), (known.state(now), known.latest), "{:?} at {now}", known.id);
+        *seen.entry(stands.state).or_default() += 1;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_year_of_a_thousand_subscriptions_loses_no_slot_and_repeats_none() {
     let (begin, end) = (at("2028-01-01T00:00:00Z"), at("2029-01-01T00:00:00Z"));
@@ -165,6 +206,7 @@ async fn a_year_of_a_thousand_subscriptions_loses_no_slot_and_repeats_none() {
     let folder = tempfile::tempdir().unwrap();
     let (panel, pool) = panel(folder.path(), clock, &all).await;
     let mut made: HashMap<usize, Vec<DateTime<Utc>>> = HashMap::new();
+    let mut seen = HashMap::new();
     let mut hour = begin;
     while hour <= end {
         now.store(hour.timestamp(), Ordering::SeqCst);
@@ -172,12 +214,22 @@ async fn a_year_of_a_thousand_subscriptions_loses_no_slot_and_repeats_none() {
             let sql =
                 "UPDATE scheduled_runs SET state = 'done' WHERE state = 'waiting' RETURNING subscription_id, slot";
             let runs: Vec<(Uuid, i64)> = sqlx::query_as(sql).fetch_all(&pool).await.unwrap();
+            let mut tx = pool.begin().await.unwrap();
             for (id, slot) in runs {
                 let place = places[&id];
                 all[place].runs.push(DateTime::from_timestamp_millis(slot).unwrap());
+                if all[place].fails_at(hour) {
+                    continue;
+                }
                 all[place].back_up(hour);
                 made.entry(place).or_default().push(hour);
+                let sql = "UPDATE subscriptions SET latest_good_at = $2 WHERE id = $1";
+                sqlx::query(sql).bind(id).bind(hour.timestamp_millis()).execute(&mut *tx).await.unwrap();
             }
+            tx.commit().await.unwrap();
+        }
+        if (hour - begin).num_hours() % LOOK_HOURS == 0 {
+            check_states(&panel, &all, hour, &mut seen).await;
         }
         hour += TimeDelta::hours(1);
     }
@@ -192,6 +244,10 @@ async fn a_year_of_a_thousand_subscriptions_loses_no_slot_and_repeats_none() {
         runs += known.runs.len();
     }
     assert!(runs > 300_000, "{runs}");
+    // Sundays, the nights without a panel and the failing days make all of them come about, also exactly at the borders.
+    for state in [BackupState::Normal, BackupState::Warning, BackupState::Danger] {
+        assert!(seen.get(&state).is_some_and(|count| *count > 500), "{seen:?}");
+    }
     pool.close().await;
     panel.db.close().await;
 }
