@@ -49,6 +49,8 @@ function environment(name, more) {
         HOLDFAST_DATA: join(folder, `panel-${name}`),
         HOLDFAST_SITE: join(target, "site"),
         DATABASE_URL: undefined,
+        // A receiver of alerts is on this machine, too.
+        HOLDFAST_ALLOW_WEBHOOK_RANGES: "127.0.0.0/8",
         ...more,
     };
 }

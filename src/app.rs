@@ -15,8 +15,8 @@ use crate::{
         typed::{self, Typed},
     },
     pages::{
-        ActionLogPage, NewSubscriptionPage, OperationPage, OperationsPage, OverviewPage, ServerPage, ServersPage,
-        SetUpPage, SubscriptionPage, SubscriptionsPage,
+        ActionLogPage, AlertsPage, ChannelPage, NewSubscriptionPage, OperationPage, OperationsPage, OverviewPage,
+        ServerPage, ServersPage, SetUpPage, SubscriptionPage, SubscriptionsPage,
     },
     users::sign_in_page::SignInPage,
 };
@@ -65,6 +65,9 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/backup-servers/:id") view={Lazy::<ServerPage>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/operations") view={Lazy::<OperationsPage>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/operations/:id") view={Lazy::<OperationPage>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/alerts") view={Lazy::<AlertsPage>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/alerts/new") view={Lazy::<ChannelPage>::new()} ssr=SsrMode::Async />
+                    <Route path=path!("/alerts/:id") view={Lazy::<ChannelPage>::new()} ssr=SsrMode::Async />
                     <Route path=path!("/action-log") view={Lazy::<ActionLogPage>::new()} ssr=SsrMode::Async />
                 </ParentRoute>
                 <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />

@@ -6,6 +6,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "components take their props by value")]
 #![expect(clippy::similar_names, reason = "a line and what is live are the field's words")]
 
+pub mod alerts;
 pub mod app;
 pub mod backup_servers;
 pub mod backups;

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::LazyRoute;
 
-use crate::{backup_servers as servers, dashboard, operations, subscriptions, users};
+use crate::{alerts, backup_servers as servers, dashboard, operations, subscriptions, users};
 
 /// Declares pages that share one part: each becomes a route, shown by a function that is loaded when it is first called.
 macro_rules! loaded_together {
@@ -67,6 +67,10 @@ loaded_together! { other_pages, OtherPages:
     Operations, OperationsPage = operations::list_page::OperationsPage;
     /// One operation.
     Operation, OperationPage = operations::log_page::OperationPage;
+    /// Alerts: channels, rules, delivery log.
+    Alerts, AlertsPage = alerts::list_page::AlertsPage;
+    /// The form of a channel.
+    Channel, ChannelPage = alerts::channel_page::ChannelPage;
     /// The action log.
     ActionLog, ActionLogPage = operations::actions_page::ActionLogPage;
     /// The first administrator.

@@ -184,6 +184,47 @@ test("an import", async ({ page, facts, open }) => {
     await shoot("import-restore");
 });
 
+test("alerts", async ({ page, facts, open }) => {
+    test.setTimeout(120_000);
+    const shoot = (name: string) => shootPage(page, name);
+    const add = async (kind: RegExp, name: string, fields: [string, string][]) => {
+        await open("/alerts/new");
+        await page.getByRole("radio", { name: kind }).check();
+        await page.getByLabel("Name").fill(name);
+        for (const [label, text] of fields) await page.getByLabel(label, { exact: true }).fill(text);
+        await page.getByRole("button", { name: "Save channel" }).click();
+        await expect(page.getByRole("row").filter({ hasText: name })).toBeVisible();
+    };
+    await open("/alerts");
+    await shoot("alerts-empty");
+    await open("/alerts/new");
+    await shoot("alert-channel-mail");
+    await page.getByRole("radio", { name: /^Webhook/ }).check();
+    await shoot("alert-channel-webhook");
+    await add(/^Webhook/, "Status board", [
+        ["Address", `${facts.panels.seeded.url}/healthz`],
+        ["Signing key", "0123456789abcdef"],
+    ]);
+    await add(/^E-mail/, "Operations team", [
+        ["Mail server", "127.0.0.1"],
+        ["Port", "9"],
+        ["Sender", "holdfast@example.com"],
+        ["Recipients", "ada@example.com"],
+    ]);
+    await page.getByRole("button", { name: "Test Operations team" }).click();
+    await expect(page.getByText("The test did not arrive")).toBeVisible();
+    await shoot("alerts");
+    await open("/alerts?tab=log");
+    await shoot("alerts-log");
+    await open("/alerts?tab=rules");
+    await shoot("alerts-rules");
+    await createSubscription(page, facts, { name: "Gale Textiles", connection: "direct", database: "gale" });
+    await open(`${new URL(page.url()).pathname}?tab=general`);
+    await page.getByRole("radio", { name: /^Own channels/ }).check();
+    await page.getByRole("heading", { name: "Alerts" }).scrollIntoViewIfNeeded();
+    await shoot("subscription-alerts");
+});
+
 test.describe("many subscriptions", () => {
     test.use({ panel: "seeded", storageState: { cookies: [], origins: [] } });
 

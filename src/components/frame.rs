@@ -8,6 +8,7 @@ use leptos_router::{
 
 use super::{Anchor, Glyph, Icon, Session, Toasts, addresses, browser, toast::ToastRegion};
 use crate::{
+    alerts::banner::ChannelBanner,
     operations::{OperationFilter, api::list_operations, following::Live},
     users::{
         User,
@@ -37,6 +38,7 @@ pub fn Frame() -> impl IntoView {
                 <Who session />
             </header>
             <main id="main" tabindex="-1">
+                <ChannelBanner />
                 <Outlet />
             </main>
         </div>
@@ -98,6 +100,7 @@ fn Navigation(
                 <NavigationLink href="/operations" icon=Icon::Work>
                     "Operations" <Transition>{count}</Transition>
                 </NavigationLink>
+                <NavigationLink href="/alerts" icon=Icon::Bell>"Alerts"</NavigationLink>
                 <NavigationLink href="/action-log" icon=Icon::Log>"Action log"</NavigationLink>
             </ul>
         </nav>

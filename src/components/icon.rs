@@ -15,6 +15,8 @@ pub enum Icon {
     Work,
     /// A written log.
     Log,
+    /// Alerts.
+    Bell,
     /// Done.
     Check,
     /// Deserves a look.
@@ -50,6 +52,7 @@ impl Icon {
             Self::Server => "M4 4h16v7H4zM4 13h16v7H4zM7.5 7.5h.01M7.5 16.5h.01M12 7.5h5M12 16.5h5",
             Self::Work => "M3 12h4l3-8 4 16 3-8h4",
             Self::Log => "M8 6h12M8 12h12M8 18h12M4 6h.01M4 12h.01M4 18h.01",
+            Self::Bell => "M6 16V11a6 6 0 0112 0v5l1.5 2h-15zM10 21h4",
             Self::Check => "M4.5 12.5l5 5L20 6.5",
             Self::Warning => "M12 4L2.5 20h19zM12 10v4.5M12 17.3h.01",
             Self::Wrong => "M12 3a9 9 0 100 18 9 9 0 000-18zM12 7.5v5.5M12 16.3h.01",

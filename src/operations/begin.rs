@@ -10,6 +10,7 @@ use super::{
     store::{self, Stored},
 };
 use crate::{
+    alerts,
     backup_servers::{self, ServerId},
     backups::Trigger,
     error::AppResult,
@@ -101,7 +102,8 @@ pub async fn write(panel: &Panel, tx: &mut Tx, new: &Stored, what: String) -> Ap
     if let Some(subscription) = operation.subscription {
         entry = entry.about(subscription, &operation.subscription_name);
     }
-    actions::write(panel, tx, entry).await
+    actions::write(panel, tx, entry).await?;
+    alerts::operations::began(panel, tx, new).await
 }
 
 /// Keeps what was written and follows the operation to its end.

@@ -8,6 +8,7 @@ use super::{
     store::{self, Stored},
 };
 use crate::{
+    alerts,
     backups::store::{self as lines, NewLine},
     error::AppResult,
     history,
@@ -279,10 +280,26 @@ async fn write_line(panel: &Panel, tx: &mut Tx, stored: &Stored, backup: Option<
     lines::recount(tx, subscription).await
 }
 
+/// Writes the end to the action log, and tells it where it gives cause to.
 async fn write_action(panel: &Panel, tx: &mut Tx, stored: &Stored, made: &Made) -> AppResult<()> {
     let operation = &stored.operation;
+    let what = told(stored, made);
+    let mut entry = Entry::by_name(&operation.asked_by, stored.asked_by_id, what.clone());
+    if !matches!(operation.state, JobState::Succeeded | JobState::Cancelled) {
+        entry = entry.failed();
+    }
+    if let Some(subscription) = operation.subscription {
+        entry = entry.about(subscription, &operation.subscription_name);
+    }
+    actions::write(panel, tx, entry).await?;
+    alerts::operations::ended(panel, tx, stored, made.backup.as_ref(), &what).await
+}
+
+/// What the action log says of the end.
+fn told(stored: &Stored, made: &Made) -> String {
+    let operation = &stored.operation;
     let reason = operation.failure.as_ref().map_or("no reason given", |failure| failure.message.as_str());
-    let what = match (operation.kind, operation.state, &made.backup) {
+    match (operation.kind, operation.state, &made.backup) {
         (OperationKind::Restore | OperationKind::Undo, ..) => {
             ending::told(stored, made.backup.as_ref(), made.restored.as_ref())
         }
@@ -305,15 +322,7 @@ async fn write_action(panel: &Panel, tx: &mut Tx, stored: &Stored, made: &Made) 
         (OperationKind::Verify, ..) => {
             format!("The verification of the backups of {} did not succeed: {reason}", stored.database)
         }
-    };
-    let mut entry = Entry::by_name(&operation.asked_by, stored.asked_by_id, what);
-    if !matches!(operation.state, JobState::Succeeded | JobState::Cancelled) {
-        entry = entry.failed();
     }
-    if let Some(subscription) = operation.subscription {
-        entry = entry.about(subscription, &operation.subscription_name);
-    }
-    actions::write(panel, tx, entry).await
 }
 
 /// The file of an import, in words.

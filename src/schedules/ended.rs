@@ -10,7 +10,7 @@ use crate::{
     operations::{OperationId, follow, store::named},
     server::{
         Panel,
-        db::{millis, query},
+        db::{Tx, millis, query},
     },
 };
 
@@ -30,6 +30,25 @@ pub const fn may_pass(code: FailureCode) -> bool {
             | FailureCode::InUse
             | FailureCode::Interrupted
     )
+}
+
+/// Whether an operation that failed belongs to a run that is tried again soon.
+pub async fn is_tried_again(tx: &mut Tx, id: OperationId, code: Option<FailureCode>) -> AppResult<bool> {
+    if !code.is_some_and(may_pass) {
+        return Ok(false);
+    }
+    let run: Option<(i64,)> = query!(
+        tx,
+        fetch_optional,
+        "SELECT attempts FROM scheduled_runs WHERE operation_id = $1 AND state = 'running'",
+        id.0
+    )?;
+    Ok(run.is_some_and(|(attempts,)| pause_after(attempts).is_some()))
+}
+
+/// How long a run waits after so many tries; `None` after the last.
+fn pause_after(attempts: i64) -> Option<TimeDelta> {
+    usize::try_from(attempts - 1).ok().and_then(|tried| RETRIES.get(tried)).copied()
 }
 
 #[derive(sqlx::FromRow)]
@@ -77,11 +96,11 @@ impl Ended {
     /// The run's next state, and how long it waits in it.
     fn verdict(&self) -> (&'static str, TimeDelta) {
         let code = self.failure_code.as_deref().and_then(named::<FailureCode>);
-        let retry = usize::try_from(self.attempts - 1).ok().and_then(|tried| RETRIES.get(tried));
+        let retry = pause_after(self.attempts);
         match (JobState::parse(&self.state), code, retry) {
             // Who cancels it does not want it tried again.
             (Some(JobState::Succeeded | JobState::Cancelled), ..) => ("done", TimeDelta::zero()),
-            (_, Some(code), Some(wait)) if may_pass(code) => ("waiting", *wait),
+            (_, Some(code), Some(wait)) if may_pass(code) => ("waiting", wait),
             _ => ("failed", TimeDelta::zero()),
         }
     }

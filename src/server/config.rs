@@ -6,6 +6,7 @@ use std::{
 };
 
 use backup_api::Secret;
+use backup_server::sources::AddressPolicy;
 use leptos::config::LeptosOptions;
 use url::Url;
 
@@ -37,6 +38,18 @@ pub struct Config {
     /// same, such as 10.0.0.0/8.
     #[arg(long = "allow-url-range", env = "HOLDFAST_ALLOW_URL_RANGES", value_delimiter = ',', global = true)]
     pub allowed_url_ranges: Vec<String>,
+    /// Address ranges that are not public and that alerts may be posted to all the same, such as 10.0.0.0/8.
+    #[arg(
+        long = "allow-webhook-range",
+        env = "HOLDFAST_ALLOW_WEBHOOK_RANGES",
+        value_delimiter = ',',
+        value_parser = address_range,
+        global = true
+    )]
+    pub allowed_webhook_ranges: Vec<String>,
+    /// A file of certificates (PEM) that mail servers are trusted by, beside those of the system.
+    #[arg(long, env = "HOLDFAST_MAIL_CA", global = true)]
+    pub mail_ca: Option<PathBuf>,
 }
 
 impl Config {
@@ -51,6 +64,8 @@ impl Config {
             behind_proxy: false,
             no_embedded_server: false,
             allowed_url_ranges: Vec::new(),
+            allowed_webhook_ranges: Vec::new(),
+            mail_ca: None,
         }
     }
 
@@ -99,6 +114,11 @@ pub fn reachable(listen: SocketAddr) -> SocketAddr {
 
 fn beside_program(name: &str) -> Option<PathBuf> {
     std::env::current_exe().ok()?.parent().map(|folder: &Path| folder.join(name))
+}
+
+fn address_range(text: &str) -> Result<String, backup_server::sources::InvalidRange> {
+    AddressPolicy::public_only(&[text.to_owned()])?;
+    Ok(text.to_owned())
 }
 
 fn postgres_url(text: &str) -> Result<Secret, String> {

@@ -7,7 +7,7 @@ use super::secrets::Unreadable;
 use crate::error::AppError;
 
 /// A unique rule of the tables: its name in PostgreSQL, its columns in SQLite's message, the field and what to say.
-const UNIQUE: [(&str, &str, &str, &str); 4] = [
+const UNIQUE: [(&str, &str, &str, &str); 5] = [
     ("users_email_key", "users.email", "email", "Somebody with this address is there already; use another one."),
     (
         "backup_servers_name_key",
@@ -20,6 +20,12 @@ const UNIQUE: [(&str, &str, &str, &str); 4] = [
         "subscriptions.name_key",
         "name",
         "A subscription of this name for this database is there already; choose another name.",
+    ),
+    (
+        "alert_channels_name_key",
+        "alert_channels.name_key",
+        "name",
+        "A channel of this name is there already; choose another name.",
     ),
     (
         "operations_one_unfinished",

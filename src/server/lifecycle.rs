@@ -8,7 +8,7 @@ use tokio::{net::TcpListener, signal::unix::SignalKind, task::JoinHandle};
 use url::Url;
 
 use super::{Clock, Config, Panel, Randomness, StartError, config::reachable, router};
-use crate::{backup_servers, operations, restores, schedules, users};
+use crate::{alerts, backup_servers, operations, restores, schedules, users};
 
 /// How long requests and background work may take to end.
 const SOFT_END: Duration = Duration::from_secs(10);
@@ -40,6 +40,7 @@ impl Running {
         operations::follow::resume(&panel).await?;
         restores::settle::start(&panel);
         schedules::scheduler::start(&panel);
+        alerts::worker::start(&panel);
         Ok(Self { panel, listen, answering, embedded })
     }
 

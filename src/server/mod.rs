@@ -67,6 +67,8 @@ pub struct Inner {
     pub(crate) tasks: TaskTracker,
     /// Rung when an operation ends: what waited for its turn may begin.
     pub(crate) ended: tokio::sync::Notify,
+    /// Rung when a message shall be sent now.
+    pub(crate) alerts: tokio::sync::Notify,
     /// What tells this panel from others of the same database.
     pub instance: uuid::Uuid,
 }
@@ -100,6 +102,7 @@ impl Panel {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             ended: tokio::sync::Notify::new(),
+            alerts: tokio::sync::Notify::new(),
             instance,
         })))
     }

@@ -12,6 +12,7 @@ use super::{
     connection_fields::connection_section,
 };
 use crate::{
+    alerts::override_form::SubscriptionAlerts,
     backup_servers::{ServerList, api::list_servers},
     components::{
         ActionFailure, Badge, CopyButton, Field, FieldError, Head, Notice, Toast, Toasts, Tone,
@@ -117,6 +118,7 @@ fn form_view((subscription, servers, zones, first, wrong, preview): Shown, role:
         if id.is_some() { None } else { Some(view! { <a class="btn quiet" href="/subscriptions">"Cancel"</a> }) };
     let label = if id.is_some() { "Save changes" } else { "Create subscription" };
     let further = subscription.as_ref().filter(|_| editable).map(further_view);
+    let alerts = subscription.as_ref().map(|subscription| view! { <SubscriptionAlerts id=subscription.id /> });
     view! {
         <div class="stack">
             {(!editable).then(|| view! {
@@ -147,6 +149,7 @@ fn form_view((subscription, servers, zones, first, wrong, preview): Shown, role:
                     </fieldset>
                 </ActionForm>
             </div>
+            {alerts}
             {further}
         </div>
     }

@@ -21,6 +21,7 @@ macro_rules! on_both_databases {
 }
 
 mod action_log;
+mod alerts;
 mod backups;
 mod browser;
 mod commands;

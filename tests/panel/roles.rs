@@ -1,6 +1,7 @@
 //! Every server function and route asks who is there; this table holds all of them.
 
 use holdfast::{
+    alerts::api as alerts,
     backup_servers::api as servers,
     backups::api as backups,
     dashboard::api as dashboard,
@@ -73,6 +74,19 @@ fn doors() -> Vec<Door> {
         (operations::ListActions::PATH, &[], Some(Viewer)),
         (schedules::GetFormFacts::PATH, &[], Some(Viewer)),
         (schedules::PreviewPlan::PATH, SUBSCRIPTION, Some(Viewer)),
+        (alerts::ListChannels::PATH, &[], Some(Viewer)),
+        (alerts::GetChannel::PATH, &[("id", ID)], Some(Viewer)),
+        (alerts::ChannelTroubles::PATH, &[], Some(Viewer)),
+        (alerts::GetRules::PATH, &[], Some(Viewer)),
+        (alerts::ListDeliveries::PATH, &[], Some(Viewer)),
+        (alerts::GetDelivery::PATH, &[("id", ID)], Some(Viewer)),
+        (alerts::GetOverride::PATH, &[("subscription", ID)], Some(Viewer)),
+        (alerts::SendAgain::PATH, &[("id", ID)], Some(Operator)),
+        (alerts::SaveChannel::PATH, &[("input[name]", "")], Some(Administrator)),
+        (alerts::DeleteChannel::PATH, &[("id", ID)], Some(Administrator)),
+        (alerts::TestChannel::PATH, &[("id", ID)], Some(Administrator)),
+        (alerts::SaveRules::PATH, &[], Some(Administrator)),
+        (alerts::SaveOverride::PATH, &[("input[subscription]", ID)], Some(Administrator)),
         (backups::CreateBackup::PATH, &[("subscription", ID)], Some(Operator)),
         (backups::BackUpNow::PATH, &[], Some(Operator)),
         (retention::ApplyRetention::PATH, &[("subscription", ID)], Some(Operator)),

@@ -85,7 +85,7 @@ impl AddressPolicy {
     }
 
     /// Looks a host name up and gives the addresses that may be dialled; an error when there are none.
-    pub(crate) async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    pub async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let found = tokio::net::lookup_host((host, port)).await;
         let found = found.map_err(|error| format!("The host name “{host}” cannot be resolved: {error}."))?;

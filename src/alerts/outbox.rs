@@ -1,0 +1,365 @@
+//! SQL of the outbox: messages that collect news, wait, are sent by one panel at a time, and stay as the delivery log.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::{DELIVERY_ROWS, Delivery, DeliveryId, DeliveryPage, DeliveryState, news::News};
+use crate::{
+    error::{AppError, AppResult},
+    server::{
+        Panel,
+        db::{Tx, millis, moment, number, query},
+    },
+};
+
+/// How long a panel that sends a message is believed to be there; longer than any sending takes.
+const LEASE: TimeDelta = TimeDelta::minutes(5);
+/// Messages that are sent at once.
+const BATCH: i64 = 16;
+/// How long the log goes back.
+const MEMORY: TimeDelta = TimeDelta::days(90);
+const THIS: &str = "This message";
+
+/// What a ping says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ping {
+    /// A backup begins.
+    Start,
+    /// It succeeded.
+    Success,
+    /// It failed.
+    Fail,
+}
+
+impl Ping {
+    const ALL: [Self; 3] = [Self::Start, Self::Success, Self::Fail];
+
+    /// Its name in storage.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Success => "success",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+/// The message of a channel that collects news; a new one is sent when it is `due`.
+pub async fn collecting(
+    panel: &Panel,
+    tx: &mut Tx,
+    channel: Uuid,
+    name: &str,
+    due: DateTime<Utc>,
+) -> AppResult<DeliveryId> {
+    let (id,): (Uuid,) = query!(
+        tx,
+        fetch_one,
+        "INSERT INTO alert_deliveries (id, channel_id, channel_name, state, due_at, created_at)
+         VALUES ($1, $2, $3, 'collecting', $4, $5)
+         ON CONFLICT (channel_id) WHERE state = 'collecting' DO UPDATE SET channel_name = excluded.channel_name
+         RETURNING id",
+        panel.id(),
+        channel,
+        name,
+        millis(due),
+        millis(panel.clock.now())
+    )?;
+    Ok(DeliveryId(id))
+}
+
+/// Puts news into a message.
+pub async fn add(tx: &mut Tx, message: DeliveryId, alert: Uuid) -> AppResult<()> {
+    query!(tx, execute, "INSERT INTO alert_delivery_items (delivery_id, alert_id) VALUES ($1, $2)", message.0, alert)?;
+    Ok(())
+}
+
+/// A message that is sent at once and once: somebody tries a channel out.
+pub async fn test(panel: &Panel, tx: &mut Tx, channel: Uuid, name: &str) -> AppResult<DeliveryId> {
+    let (id, now) = (panel.id(), panel.clock.now());
+    query!(
+        tx,
+        execute,
+        "INSERT INTO alert_deliveries (id, channel_id, channel_name, state, due_at, attempts, owner, lease_until,
+             created_at)
+         VALUES ($1, $2, $3, 'sending', $4, 1, $5, $6, $4)",
+        id,
+        channel,
+        name,
+        millis(now),
+        panel.instance,
+        millis(now + LEASE)
+    )?;
+    Ok(DeliveryId(id))
+}
+
+/// Has the address of a subscription pinged, if it has one. What was not sent before says nothing any more.
+pub async fn ping(panel: &Panel, tx: &mut Tx, subscription: Uuid, ping: Ping, text: &str) -> AppResult<()> {
+    let whose: Option<(String,)> = query!(
+        tx,
+        fetch_optional,
+        "SELECT s.name FROM subscription_alerts o JOIN subscriptions s ON s.id = o.subscription_id
+         WHERE o.subscription_id = $1 AND o.ping_url IS NOT NULL",
+        subscription
+    )?;
+    let Some((name,)) = whose else { return Ok(()) };
+    let now = millis(panel.clock.now());
+    query!(
+        tx,
+        execute,
+        "UPDATE alert_deliveries SET state = 'dropped', finished_at = $2, answer = 'A later ping took its place.'
+         WHERE subscription_id = $1 AND state = 'waiting'",
+        subscription,
+        now
+    )?;
+    query!(
+        tx,
+        execute,
+        "INSERT INTO alert_deliveries (id, channel_name, subscription_id, ping, ping_text, state, due_at, created_at)
+         VALUES ($1, $2, $3, $4, $5, 'waiting', $6, $6)",
+        panel.id(),
+        format!("Ping of {name}"),
+        subscription,
+        ping.as_str(),
+        text,
+        now
+    )?;
+    Ok(())
+}
+
+/// Messages that are due, also those whose panel is gone.
+pub async fn due(panel: &Panel) -> AppResult<Vec<DeliveryId>> {
+    let rows: Vec<(Uuid,)> = query!(
+        panel.db,
+        fetch_all,
+        "SELECT id FROM alert_deliveries
+         WHERE finished_at IS NULL AND ((state IN ('collecting', 'waiting') AND due_at <= $1)
+             OR (state = 'sending' AND lease_until <= $1))
+         ORDER BY due_at, id LIMIT $2",
+        millis(panel.clock.now()),
+        BATCH
+    )?;
+    Ok(rows.into_iter().map(|(id,)| DeliveryId(id)).collect())
+}
+
+/// A message that this panel sends.
+#[derive(Clone, Debug)]
+pub struct Parcel {
+    /// Identity.
+    pub id: DeliveryId,
+    /// Through which channel.
+    pub channel: Option<Uuid>,
+    /// Of a ping: whose, and what it says.
+    pub ping: Option<(Uuid, Ping, String)>,
+    /// Which try this is, from 1.
+    pub attempt: u32,
+    /// Recipients that have it already.
+    pub reached: Vec<String>,
+    /// When it was begun.
+    pub created_at: DateTime<Utc>,
+    /// What it tells, the oldest first.
+    pub news: Vec<(Uuid, DateTime<Utc>, News)>,
+}
+
+#[derive(sqlx::FromRow)]
+struct ParcelRow {
+    channel_id: Option<Uuid>,
+    subscription_id: Option<Uuid>,
+    ping: Option<String>,
+    ping_text: Option<String>,
+    attempts: i64,
+    reached: String,
+    created_at: i64,
+}
+
+/// Takes a message to send it; `None` when it is not due or another panel has it.
+pub async fn take(panel: &Panel, id: DeliveryId) -> AppResult<Option<Parcel>> {
+    let now = panel.clock.now();
+    let mut tx = panel.db.begin().await?;
+    let row: Option<ParcelRow> = query!(
+        tx,
+        fetch_optional,
+        "UPDATE alert_deliveries SET state = 'sending', attempts = attempts + 1, owner = $2, lease_until = $3
+         WHERE id = $1 AND ((state IN ('collecting', 'waiting') AND due_at <= $4)
+             OR (state = 'sending' AND lease_until <= $4))
+         RETURNING channel_id, subscription_id, ping, ping_text, attempts, reached, created_at",
+        id.0,
+        panel.instance,
+        millis(now + LEASE),
+        millis(now)
+    )?;
+    let Some(row) = row else { return Ok(None) };
+    let news = news_of(&mut tx, id).await?;
+    tx.commit().await?;
+    let ping = row.ping.as_deref().and_then(|name| Ping::ALL.into_iter().find(|ping| ping.as_str() == name));
+    let text = row.ping_text.unwrap_or_default();
+    Ok(Some(Parcel {
+        id,
+        channel: row.channel_id,
+        ping: row.subscription_id.zip(ping).map(|(subscription, ping)| (subscription, ping, text)),
+        attempt: u32::try_from(row.attempts).unwrap_or(u32::MAX),
+        reached: serde_json::from_str(&row.reached).unwrap_or_default(),
+        created_at: moment(row.created_at),
+        news,
+    }))
+}
+
+/// What a message tells, the oldest first.
+pub async fn news_of(tx: &mut Tx, id: DeliveryId) -> AppResult<Vec<(Uuid, DateTime<Utc>, News)>> {
+    let rows: Vec<(Uuid, i64, String)> = query!(
+        tx,
+        fetch_all,
+        "SELECT a.id, a.at, a.news FROM alert_delivery_items i JOIN alerts a ON a.id = i.alert_id
+         WHERE i.delivery_id = $1 ORDER BY a.at, a.id",
+        id.0
+    )?;
+    rows.into_iter().map(|(id, at, news)| Ok((id, moment(at), News::read(&news)?))).collect()
+}
+
+/// How a try ended, as it is stored.
+#[derive(Clone, Debug)]
+pub struct Ended<'a> {
+    /// The state that the message is in now: delivered, given up, dropped or waiting.
+    pub state: &'static str,
+    /// When it is tried again.
+    pub due_at: Option<DateTime<Utc>>,
+    /// Recipients that have it.
+    pub reached: &'a [String],
+    /// What was answered.
+    pub answer: &'a str,
+}
+
+/// Writes down how this panel's try ended; whether it still was this panel's.
+pub async fn end(panel: &Panel, tx: &mut Tx, id: DeliveryId, ended: &Ended<'_>) -> AppResult<bool> {
+    let now = panel.clock.now();
+    let finished = ended.due_at.is_none().then(|| millis(now));
+    let touched = query!(
+        tx,
+        execute,
+        "UPDATE alert_deliveries SET state = $3, due_at = $4, finished_at = $5, reached = $6, answer = $7, owner = NULL,
+             lease_until = NULL
+         WHERE id = $1 AND owner = $2 AND state = 'sending'",
+        id.0,
+        panel.instance,
+        ended.state,
+        millis(ended.due_at.unwrap_or(now)),
+        finished,
+        serde_json::to_string(ended.reached).unwrap_or_default(),
+        ended.answer
+    )?;
+    Ok(touched == 1)
+}
+
+/// Has a message that was given up, or waits for its next try, sent now; gives its channel's name.
+pub async fn again(panel: &Panel, tx: &mut Tx, id: DeliveryId) -> AppResult<String> {
+    let row: Option<(String,)> = query!(
+        tx,
+        fetch_optional,
+        "UPDATE alert_deliveries SET state = 'waiting', due_at = $2, finished_at = NULL, attempts = 0
+         WHERE id = $1 AND state IN ('given_up', 'waiting') RETURNING channel_name",
+        id.0,
+        millis(panel.clock.now())
+    )?;
+    let refused = "This message is not waiting for another try: it arrived, or is being sent.";
+    row.map(|(name,)| name).ok_or_else(|| AppError::Conflict(refused.to_owned()))
+}
+
+/// Drops what a channel has not sent yet, for it is deleted.
+pub async fn drop_unsent(panel: &Panel, tx: &mut Tx, channel: Uuid) -> AppResult<()> {
+    query!(
+        tx,
+        execute,
+        "UPDATE alert_deliveries SET state = 'dropped', finished_at = $2, answer = 'The channel was deleted.'
+         WHERE channel_id = $1 AND finished_at IS NULL",
+        channel,
+        millis(panel.clock.now())
+    )?;
+    Ok(())
+}
+
+/// Forgets what was told long ago.
+pub async fn forget_old(panel: &Panel) -> AppResult<()> {
+    let before = millis(panel.clock.now() - MEMORY);
+    let mut tx = panel.db.begin().await?;
+    query!(tx, execute, "DELETE FROM alert_deliveries WHERE finished_at <= $1", before)?;
+    query!(
+        tx,
+        execute,
+        "DELETE FROM alerts WHERE at <= $1
+           AND NOT EXISTS (SELECT 1 FROM alert_delivery_items i WHERE i.alert_id = alerts.id)",
+        before
+    )?;
+    tx.commit().await?;
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    channel_name: String,
+    ping: Option<String>,
+    ping_text: Option<String>,
+    state: String,
+    due_at: i64,
+    attempts: i64,
+    created_at: i64,
+    answer: String,
+    told: i64,
+    title: Option<String>,
+}
+
+macro_rules! columns {
+    () => {
+        "SELECT d.id, d.channel_name, d.ping, d.ping_text, d.state, d.due_at, d.attempts, d.created_at, d.answer,
+            (SELECT COUNT(*) FROM alert_delivery_items i WHERE i.delivery_id = d.id) AS told,
+            (SELECT a.title FROM alert_delivery_items i JOIN alerts a ON a.id = i.alert_id WHERE i.delivery_id = d.id
+             ORDER BY a.at, a.id LIMIT 1) AS title
+         FROM alert_deliveries d "
+    };
+}
+
+/// One page of the log, the newest first.
+pub async fn page(panel: &Panel, page: u32) -> AppResult<DeliveryPage> {
+    let (matching,): (i64,) = query!(panel.db, fetch_one, "SELECT COUNT(*) FROM alert_deliveries")?;
+    let rows: Vec<Row> = query!(
+        panel.db,
+        fetch_all,
+        concat!(columns!(), "ORDER BY d.created_at DESC, d.id DESC LIMIT $1 OFFSET $2"),
+        i64::from(DELIVERY_ROWS),
+        i64::from(page) * i64::from(DELIVERY_ROWS)
+    )?;
+    let deliveries = rows.into_iter().map(Row::into_delivery).collect::<AppResult<_>>()?;
+    Ok(DeliveryPage { deliveries, matching: number(matching), as_of: panel.clock.now() })
+}
+
+/// One message.
+pub async fn find(panel: &Panel, id: DeliveryId) -> AppResult<Delivery> {
+    let row: Option<Row> = query!(panel.db, fetch_optional, concat!(columns!(), "WHERE d.id = $1"), id.0)?;
+    row.ok_or_else(|| AppError::not_found(THIS))?.into_delivery()
+}
+
+impl Row {
+    fn into_delivery(self) -> AppResult<Delivery> {
+        let state = DeliveryState::parse(&self.state).ok_or_else(|| {
+            tracing::error!("The message {} holds a word that this version does not know", self.id);
+            AppError::Internal
+        })?;
+        let first = self.title.or(self.ping_text).unwrap_or_default();
+        let title = match (self.told, self.ping) {
+            (_, Some(ping)) => format!("{ping}: {first}"),
+            (..=1, None) => first,
+            (told, None) => format!("{first}, and {} more", told - 1),
+        };
+        let waits = matches!(state, DeliveryState::Collecting | DeliveryState::Waiting);
+        Ok(Delivery {
+            id: DeliveryId(self.id),
+            channel: self.channel_name,
+            title,
+            state,
+            attempts: u32::try_from(self.attempts).unwrap_or(u32::MAX),
+            created_at: moment(self.created_at),
+            due_at: waits.then(|| moment(self.due_at)),
+            answer: self.answer,
+        })
+    }
+}
