@@ -136,6 +136,12 @@ pub async fn find(panel: &Panel, id: OperationId) -> AppResult<Stored> {
     row.ok_or_else(|| AppError::not_found("This operation"))?.into_stored(panel.clock.now())
 }
 
+/// An operation, inside a transaction; seen from `now`.
+pub async fn find_in(tx: &mut Tx, id: OperationId, now: DateTime<Utc>) -> AppResult<Stored> {
+    let row: Option<Row> = query!(tx, fetch_optional, concat!(columns!(), "WHERE o.id = $1"), id.0)?;
+    row.ok_or_else(|| AppError::not_found("This operation"))?.into_stored(now)
+}
+
 /// Every operation that has not ended, the oldest first.
 pub async fn unfinished(panel: &Panel) -> AppResult<Vec<Stored>> {
     let rows: Vec<Row> =

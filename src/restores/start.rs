@@ -162,7 +162,8 @@ fn facts_of(wanted: &Wanted, restore: OperationId) -> RestoreFacts {
 /// Starts to undo a restore, while that is offered.
 pub async fn undo(panel: &Panel, user: &User, restore: OperationId, typed_name: &str) -> AppResult<OperationId> {
     let mut tx = panel.db.begin().await?;
-    let before = operations::find(panel, restore).await?;
+    // Not through another connection: who holds one must not wait for a second.
+    let before = operations::find_in(&mut tx, restore, panel.clock.now()).await?;
     let (id, server) = offered(&before)?;
     let (Some(facts), Some(kept)) = (before.operation.restore, before.restore) else {
         return Err(AppError::not_found(THIS));

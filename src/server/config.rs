@@ -10,6 +10,9 @@ use backup_server::sources::AddressPolicy;
 use leptos::config::LeptosOptions;
 use url::Url;
 
+/// A shorter metrics token could be guessed.
+const METRICS_TOKEN_MIN: usize = 16;
+
 /// How the panel is set up.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Config {
@@ -31,6 +34,9 @@ pub struct Config {
     /// A reverse proxy is in front: take the client's address from its `X-Forwarded-For`.
     #[arg(long, env = "HOLDFAST_BEHIND_PROXY", global = true)]
     pub behind_proxy: bool,
+    /// The token that `/metrics` asks for, instead of the one in the data folder.
+    #[arg(long, env = "HOLDFAST_METRICS_TOKEN", value_parser = metrics_token, hide_env_values = true, global = true)]
+    pub metrics_token: Option<Secret>,
     /// Do not run a backup server inside this process.
     #[arg(long, env = "HOLDFAST_NO_EMBEDDED_SERVER", global = true)]
     pub no_embedded_server: bool,
@@ -62,6 +68,7 @@ impl Config {
             site: "target/site".into(),
             public_url: None,
             behind_proxy: false,
+            metrics_token: None,
             no_embedded_server: false,
             allowed_url_ranges: Vec::new(),
             allowed_webhook_ranges: Vec::new(),
@@ -126,4 +133,11 @@ fn postgres_url(text: &str) -> Result<Secret, String> {
         return Ok(Secret::new(text));
     }
     Err("only postgres://user:password@host/database is supported; leave it out to use SQLite".to_owned())
+}
+
+fn metrics_token(text: &str) -> Result<Secret, String> {
+    if text.trim().len() < METRICS_TOKEN_MIN {
+        return Err(format!("the metrics token needs at least {METRICS_TOKEN_MIN} characters"));
+    }
+    Ok(Secret::new(text.trim()))
 }

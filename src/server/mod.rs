@@ -15,6 +15,7 @@ mod assets;
 pub(crate) mod bench;
 mod faults;
 mod headers;
+mod metrics;
 mod origin;
 mod passwords;
 mod randomness;
@@ -62,6 +63,7 @@ pub struct Inner {
     pub(crate) clients: Clients,
     pub(crate) live: Live,
     pub(crate) asked: Asked,
+    pub(crate) metrics_token: metrics::MetricsToken,
     /// Ends background work and open event streams.
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
@@ -86,6 +88,7 @@ impl Panel {
     pub async fn open(config: Config, clock: Clock, randomness: Randomness) -> Result<Self, StartError> {
         std::fs::create_dir_all(&config.data)?;
         let secrets = secrets::Secrets::open(&config.data, randomness.clone())?;
+        let metrics_token = metrics::MetricsToken::open(&config, &randomness)?;
         let db = Db::open(config.database_url.as_ref().map(backup_api::Secret::reveal), &config.data).await?;
         let instance = randomness.id(clock.now());
         Ok(Self(Arc::new(Inner {
@@ -99,6 +102,7 @@ impl Panel {
             clients: Clients::default(),
             live: Live::default(),
             asked: Asked::default(),
+            metrics_token,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
             ended: tokio::sync::Notify::new(),

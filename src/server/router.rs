@@ -14,7 +14,7 @@ use leptos::{config::LeptosOptions, prelude::provide_context};
 use leptos_axum::{LeptosRoutes, generate_route_list};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::{Panel, assets, db::query, headers, origin, refused, session};
+use super::{Panel, assets, db::query, headers, metrics, origin, refused, session};
 use crate::{
     app::{App, shell},
     backups, operations, schedules,
@@ -59,6 +59,7 @@ pub fn build(panel: &Panel, options: LeptosOptions, embedded: Option<Router>) ->
         .route("/uploads/{id}", any(tus::one))
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(ready))
+        .route("/metrics", get(metrics::scrape))
         .fallback(assets::serve)
         .layer(Extension(panel.clone()))
         .layer(middleware::from_fn_with_state(panel.clone(), refused::keep))

@@ -72,12 +72,34 @@ pub fn keep_private(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600))
 }
 
+/// The token in a file of the owner only; made when there is none.
+pub fn token_file(path: &Path, randomness: &Randomness) -> io::Result<String> {
+    let token = match fs::read_to_string(path) {
+        Ok(token) => token,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let token = randomness.token();
+            write_new(path, format!("{token}\n").as_bytes())?;
+            token
+        }
+        Err(error) => return Err(error),
+    };
+    keep_private(path)?;
+    match token.trim() {
+        "" => Err(io::Error::other(format!("{} holds no token; remove the file to get a new one", path.display()))),
+        token => Ok(token.to_owned()),
+    }
+}
+
 fn make_key(path: &Path, randomness: &Randomness) -> io::Result<Vec<u8>> {
     let key = randomness.bytes::<32>().to_vec();
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(&key)?;
-    file.sync_all()?;
+    write_new(path, &key)?;
     Ok(key)
+}
+
+fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
 }
 
 fn bound_to(place: &str, row: Uuid) -> Vec<u8> {

@@ -28,7 +28,7 @@ const LONGEST: TimeDelta = TimeDelta::days(7);
 /// How often the time of the last use is written down.
 const TOUCH_EVERY: TimeDelta = TimeDelta::minutes(5);
 /// Addresses that are open to everybody.
-const OPEN: [&str; 7] = ["/sign-in", "/set-up/", "/api/", "/pkg/", "/healthz", "/readyz", "/favicon"];
+const OPEN: [&str; 8] = ["/sign-in", "/set-up/", "/api/", "/pkg/", "/healthz", "/readyz", "/metrics", "/favicon"];
 
 /// Begins a session; answers the cookie to set.
 pub async fn begin(panel: &Panel, user: Uuid, headers: &HeaderMap) -> AppResult<HeaderValue> {

@@ -28,6 +28,7 @@ mod commands;
 mod dashboard;
 mod double;
 mod list;
+mod metrics;
 mod migrations;
 mod pages;
 mod planned;
