@@ -173,7 +173,7 @@ def start_nginx(folder):
 def start_server(program, folder):
     port, data = free_port(), folder / "data"
     command = [str(program), "--data", str(data), "--listen", f"127.0.0.1:{port}", "--keep-free-mb", "0"]
-    environment = {"RUST_LOG": "warn", "MALLOC_ARENA_MAX": "2", **os.environ}
+    environment = {"RUST_LOG": "warn", **os.environ}
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
     wait_for(urllib.parse.urlparse(f"http://127.0.0.1:{port}"))
     token = (data / "token").read_text().strip()

@@ -8,9 +8,7 @@ PATH="$PWD/.tools/bin:$PWD/end2end/node_modules/.bin:$HOME/.cargo/bin:$PATH"
 PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1
 TARGET="${CARGO_TARGET_DIR:-$PWD/target}"
 SITE="$TARGET/site"
-# glibc keeps freed memory in one arena per thread; with two, backups of many small files need half as much.
-MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX:-2}"
-export MALLOC_ARENA_MAX PATH PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD TARGET SITE
+export PATH PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD TARGET SITE
 
 # All builds select the same packages and features, so that cargo compiles each dependency once.
 # shellcheck disable=SC2034

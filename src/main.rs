@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use holdfast::server::commands::{Arguments, run};
 
+/// Gives freed memory back: see `.cargo/config.toml`.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match run(Arguments::parse()).await {

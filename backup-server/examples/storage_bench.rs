@@ -24,6 +24,10 @@ use sha1::{Digest, Sha1};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+/// The programs' own.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 const REPOSITORY: RepositoryId = RepositoryId(Uuid::from_u128(1));

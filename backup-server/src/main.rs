@@ -5,6 +5,10 @@ use std::net::SocketAddr;
 use backup_server::{BackupServer, Config};
 use clap::Parser;
 
+/// Gives freed memory back: see `.cargo/config.toml`.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Keeps and restores backups of Odoo databases; a Holdfast panel drives it.
 #[derive(Parser)]
 #[command(version)]
