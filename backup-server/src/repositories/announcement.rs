@@ -13,7 +13,7 @@ use super::{
     checksums::CHECKSUMS,
     content::{Content, ContentFile, NewBackup, attachment_sha1},
     errors::StorageError,
-    guarded::{Announced, Pending, Promise},
+    guarded::{Announced, Pending, Promise, Waiting},
     ingest::dump_name,
     ledger::Ledger,
     snapshots::{self, Stored},
@@ -79,7 +79,7 @@ type Entry = ReadSourceEntry<Announced>;
 
 /// What is announced to the library, one entry at a time, so that a million files need little memory.
 pub(super) struct Announcement {
-    files: std::vec::IntoIter<ContentFile>,
+    files: std::vec::IntoIter<Waiting>,
     pub(super) promises: Arc<Vec<Promise>>,
     place: u32,
     now: Timestamp,
@@ -89,7 +89,7 @@ pub(super) struct Announcement {
 
 impl Announcement {
     pub(super) fn new(
-        mut files: Vec<ContentFile>,
+        files: Vec<ContentFile>,
         backup: &NewBackup,
         parent: &Parent,
         ledger: &Arc<Ledger>,
@@ -98,21 +98,24 @@ impl Announcement {
             .map_err(|error| StorageError::Internal(format!("the backup's time is none: {error}")))?;
         let mut promises = Vec::with_capacity(files.len());
         let (mut dump, mut filestore) = (None, 0);
-        for file in &mut files {
-            let crc = parent.crc_of(file);
+        let mut waiting = Vec::with_capacity(files.len());
+        for file in files {
+            let crc = parent.crc_of(&file);
             if file.path == dump_name(backup.format) {
                 dump = file.size;
             } else if crc.is_none() {
                 filestore += file.size.unwrap_or(0);
             }
-            promises.push(Promise { path: std::mem::take(&mut file.path).into(), size: file.size, crc });
+            let ContentFile { path, size, sha1, open, may_be_missing } = file;
+            promises.push(Promise::new(path, size, crc));
+            waiting.push(Waiting { sha1, open, may_be_missing });
         }
         ledger.announce(dump, filestore);
         let (promises, ledger) = (Arc::new(promises), Arc::clone(ledger));
-        Ok(Self { files: files.into_iter(), promises, place: 0, now, format: backup.format, ledger })
+        Ok(Self { files: waiting.into_iter(), promises, place: 0, now, format: backup.format, ledger })
     }
 
-    fn file(&self, file: ContentFile, place: u32) -> Entry {
+    fn file(&self, file: Waiting, place: u32) -> Entry {
         let promise = &self.promises[place as usize];
         // A file whose name tells its content has no time of its own: that is how the library knows it again. All others
         // are announced as empty, which they are in no backup: two made in the same second must not pass for one.
@@ -120,9 +123,9 @@ impl Announcement {
             Some(_) => (promise.size.unwrap_or(0), Timestamp::UNIX_EPOCH),
             None => (0, self.now),
         };
-        let path = PathBuf::from(&*promise.path);
-        let node = node(&promise.path, size, time);
-        let is_dump = *promise.path == *dump_name(self.format);
+        let path = promise.path();
+        let node = node(&path, size, time);
+        let is_dump = path == dump_name(self.format);
         let (promises, ledger) = (Arc::clone(&self.promises), Arc::clone(&self.ledger));
         let open = match promise.crc {
             Some(_) => {
@@ -130,7 +133,7 @@ impl Announcement {
             }
             None => Announced::File(Box::new(Pending::new(file, place, promises, is_dump, ledger))),
         };
-        Entry { path, node, open: Some(open) }
+        Entry { path: PathBuf::from(&*path), node, open: Some(open) }
     }
 
     fn checksums(&self) -> Entry {

@@ -4,7 +4,10 @@
 //! download can begin at once and at any byte. The format is the simple file verification of old, which `cksfv` and
 //! `rhash` check: one line for each file, its path, a space and eight hexadecimal digits.
 
-use std::{collections::HashMap, fmt::Write};
+use std::{
+    collections::HashMap,
+    fmt::{Display, Write},
+};
 
 use super::content::attachment_sha1;
 
@@ -14,7 +17,7 @@ pub(super) const CHECKSUMS: &str = "zip-checksums.sfv";
 const HEADING: &str = "; CRC-32 of every file, for the zip that a download gives\n";
 
 /// Writes the table.
-pub(super) fn write<'a>(sums: impl IntoIterator<Item = (&'a str, u32)>) -> Vec<u8> {
+pub(super) fn write(sums: impl IntoIterator<Item = (impl Display, u32)>) -> Vec<u8> {
     let mut table = HEADING.to_owned();
     for (path, crc) in sums {
         // Writing to a text cannot fail.

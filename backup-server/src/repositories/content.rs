@@ -48,6 +48,12 @@ pub fn attachment_sha1(path: &str) -> Option<[u8; 20]> {
     Some(bytes)
 }
 
+/// The reverse of [`attachment_sha1`].
+pub fn attachment_path(sha1: &[u8; 20]) -> String {
+    let digits = hex::encode(sha1);
+    format!("{FILESTORE}/{}/{digits}", &digits[..2])
+}
+
 /// Opens one file.
 pub type OpenContent = Box<dyn FnOnce() -> io::Result<Box<dyn io::Read + Send>> + Send>;
 

@@ -1,6 +1,7 @@
 //! Reads one announced file: counts, checks and hashes it on its way into the repository.
 
 use std::{
+    borrow::Cow,
     io::{self, Read},
     ops::Range,
     sync::Arc,
@@ -12,7 +13,7 @@ use sha2::Sha256;
 
 use super::{
     checksums,
-    content::{ContentFile, OpenContent},
+    content::{OpenContent, attachment_path, attachment_sha1},
     ledger::{Counted, Ledger},
 };
 
@@ -21,10 +22,40 @@ const BUFFER: usize = 256 * 1024;
 
 /// A file as it was announced. There may be a million of them.
 pub(super) struct Promise {
-    pub(super) path: Box<str>,
+    name: Name,
     pub(super) size: Option<u64>,
     /// From the previous backup, when the file need not be read.
     pub(super) crc: Option<u32>,
+}
+
+/// A path in the backup; an attachment's is told by its SHA-1, which takes a third of the memory.
+enum Name {
+    Attachment([u8; 20]),
+    Other(Box<str>),
+}
+
+impl Promise {
+    pub(super) fn new(path: String, size: Option<u64>, crc: Option<u32>) -> Self {
+        let name = match attachment_sha1(&path) {
+            Some(sha1) => Name::Attachment(sha1),
+            None => Name::Other(path.into()),
+        };
+        Self { name, size, crc }
+    }
+
+    pub(super) fn path(&self) -> Cow<'_, str> {
+        match &self.name {
+            Name::Attachment(sha1) => Cow::Owned(attachment_path(sha1)),
+            Name::Other(path) => Cow::Borrowed(path),
+        }
+    }
+}
+
+/// A file whose turn has not come yet.
+pub(super) struct Waiting {
+    pub(super) sha1: Option<[u8; 20]>,
+    pub(super) open: OpenContent,
+    pub(super) may_be_missing: bool,
 }
 
 /// What the library opens when a file's turn comes.
@@ -58,7 +89,7 @@ fn table(promises: &[Promise], mut read: Vec<Counted>) -> Vec<u8> {
     read.sort_unstable_by_key(|counted| counted.place);
     let lines = promises.iter().zip(0..).filter_map(|(promise, place)| {
         let read = read.binary_search_by_key(&place, |counted| counted.place).ok().map(|at| read[at].crc);
-        Some((&*promise.path, read.or(promise.crc)?))
+        Some((promise.path(), read.or(promise.crc)?))
     });
     checksums::write(lines)
 }
@@ -81,14 +112,14 @@ pub(super) struct Pending {
 
 impl Pending {
     pub(super) fn new(
-        file: ContentFile,
+        file: Waiting,
         place: u32,
         promises: Arc<Vec<Promise>>,
         is_dump: bool,
         ledger: Arc<Ledger>,
     ) -> Self {
         ledger.expect();
-        let ContentFile { sha1, open, may_be_missing, .. } = file;
+        let Waiting { sha1, open, may_be_missing } = file;
         Self { promises, place, sha1, may_be_missing, is_dump, open: Some(open), settled: false, ledger }
     }
 
@@ -112,7 +143,7 @@ impl Pending {
 
     fn fail(&mut self, cause: &str) {
         self.settled = true;
-        self.ledger.settle_failed(&self.promise().path, self.may_be_missing, cause);
+        self.ledger.settle_failed(&self.promise().path(), self.may_be_missing, cause);
     }
 }
 

@@ -161,14 +161,14 @@ fn compare(
     read.sort_unstable();
     let size_read = |place| read.binary_search_by_key(&place, |(place, _)| *place).ok().map(|at| read[at].1);
     let missing: HashSet<&str> = accounts.missing.iter().map(String::as_str).collect();
-    let mut expected = promises.iter().zip(0..).filter(|(promise, _)| !missing.contains(&*promise.path));
+    let mut expected = promises.iter().zip(0..).filter(|(promise, _)| !missing.contains(&*promise.path()));
     let mut kept = Kept::default();
     snapshots::each_file(repo, &snapshots::root(repo, snapshot)?, |path, node| {
         let stored = snapshots::stored_size(repo, &node)?;
         if path == CHECKSUMS {
             return Ok(());
         }
-        let promise = expected.next().filter(|(promise, _)| *promise.path == *path);
+        let promise = expected.next().filter(|(promise, _)| promise.path() == path);
         let size = promise.and_then(|(promise, place)| size_read(place).or(promise.size));
         if size != Some(stored) {
             return Err(StorageError::Damaged(format!("“{path}” was stored with {stored} bytes, expected {size:?}")));
@@ -184,7 +184,7 @@ fn compare(
         Ok(())
     })?;
     if let Some((promise, _)) = expected.next() {
-        return Err(StorageError::Damaged(format!("“{}” was not stored", promise.path)));
+        return Err(StorageError::Damaged(format!("“{}” was not stored", promise.path())));
     }
     kept.first.sort_unstable();
     Ok(kept)

@@ -49,7 +49,7 @@ use lock::Lock;
 
 pub use content::{
     CUSTOM_DUMP, Content, ContentFile, FILESTORE, Finish, MANIFEST, NewBackup, OpenContent, PLAIN_DUMP, ReportProgress,
-    attachment_sha1,
+    attachment_path, attachment_sha1,
 };
 pub use errors::StorageError;
 pub(crate) use errors::is_disk_full;

@@ -14,7 +14,7 @@ use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::words;
-use crate::repositories::{ContentFile, FILESTORE};
+use crate::repositories::{ContentFile, attachment_path};
 
 /// How many missing names are kept.
 const NAMED: usize = 100;
@@ -145,7 +145,7 @@ impl Found {
         self.files.into_iter().map(move |(sha1, size)| {
             let filestore = Arc::clone(&filestore);
             ContentFile {
-                path: format!("{FILESTORE}/{}", file_name(&sha1)),
+                path: attachment_path(&sha1),
                 size: Some(size),
                 sha1: Some(sha1),
                 open: Box::new(move || {
