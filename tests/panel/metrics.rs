@@ -7,12 +7,13 @@ use chrono::TimeDelta;
 use reqwest::{Method, header};
 
 use crate::{
+    alerts::scene::Scene,
     backups::{create, this_machine},
     browser::Browser,
     stage::{Stage, odoo_database},
 };
 
-on_both_databases!(figures_say_what_is_so, only_the_token_opens_them);
+on_both_databases!(figures_say_what_is_so, only_the_token_opens_them, a_channel_that_fails_is_told);
 
 async fn scrape(stage: &Stage) -> String {
     let token = std::fs::read_to_string(stage.config.data.join("metrics.token")).unwrap();
@@ -105,4 +106,14 @@ async fn only_the_token_opens_them(mut stage: Stage) {
     stage.start().await;
     assert_eq!(with_token(&stage.browser(), kept.trim()).await.status(), 401);
     assert_eq!(with_token(&stage.browser(), "of-the-settings-0123").await.status(), 200);
+}
+
+async fn a_channel_that_fails_is_told(stage: Stage) {
+    let scene = Scene::without_channel(stage).await;
+    let channel = scene.webhook("Team", "/hook").await;
+    scene.hooks.answers(&[(404, "no such hook")]);
+    for (fails, why) in [(1.0, "it was refused"), (0.0, "it arrived")] {
+        scene.test(&channel).await;
+        assert_eq!(value(&scrape(&scene.stage).await, "alert_channel_failing", "channel=\"Team\""), fails, "{why}");
+    }
 }

@@ -23,6 +23,8 @@ pub struct Figures {
     pub operations: Vec<(String, String, i64)>,
     /// Every backup server.
     pub servers: Vec<ServerFigures>,
+    /// Channels of alerts that are on, and whether their last message did not arrive.
+    pub channels: Vec<(Uuid, String, bool)>,
 }
 
 /// One subscription.
@@ -100,8 +102,15 @@ impl Figures {
                  ORDER BY name_key"
             )
         };
-        let (subscriptions, operations, servers) =
-            futures::future::try_join3(subscriptions, operations, servers).await?;
-        Ok(Self { now, subscriptions, operations, servers })
+        let channels = async {
+            query!(
+                panel.db,
+                fetch_all,
+                "SELECT id, name, failing_since IS NOT NULL FROM alert_channels WHERE enabled ORDER BY name_key"
+            )
+        };
+        let (subscriptions, operations, servers, channels) =
+            futures::future::try_join4(subscriptions, operations, servers, channels).await?;
+        Ok(Self { now, subscriptions, operations, servers, channels })
     }
 }

@@ -7,6 +7,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge, info::Info},
     registry::{Registry, Unit},
 };
+use uuid::Uuid;
 
 use super::figures::{Figures, ServerFigures, SubscriptionFigures};
 use crate::subscriptions::BackupState;
@@ -43,6 +44,12 @@ struct OfServer {
     server: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfChannel {
+    id: String,
+    channel: String,
+}
+
 type Gauges<L> = Family<L, Gauge>;
 type Seconds<L> = Family<L, Gauge<f64, AtomicU64>>;
 
@@ -54,6 +61,7 @@ pub fn of(figures: &Figures) -> Result<String, std::fmt::Error> {
     subscriptions(&mut registry, figures);
     operations(&mut registry, &figures.operations);
     servers(&mut registry, &figures.servers);
+    channels(&mut registry, &figures.channels);
     let mut text = String::new();
     encode(&mut text, &registry)?;
     Ok(text)
@@ -143,6 +151,14 @@ fn servers(registry: &mut Registry, servers: &[ServerFigures]) {
     registry.register_with_unit("server_total", "Size of the disk that the repositories are on", Unit::Bytes, total);
     registry.register_with_unit("server_free", "Free space of that disk", Unit::Bytes, free);
     registry.register_with_unit("server_repositories", "What the repositories take up", Unit::Bytes, used);
+}
+
+fn channels(registry: &mut Registry, channels: &[(Uuid, String, bool)]) {
+    let failing = Gauges::<OfChannel>::default();
+    for (id, name, fails) in channels {
+        failing.get_or_create(&OfChannel { id: id.to_string(), channel: name.clone() }).set((*fails).into());
+    }
+    registry.register("alert_channel_failing", "1 when the channel's last message did not arrive, else 0", failing);
 }
 
 fn whose(of: &SubscriptionFigures) -> Whose {

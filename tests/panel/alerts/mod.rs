@@ -10,5 +10,5 @@ mod many;
 mod own;
 mod panels;
 mod retries;
-mod scene;
+pub mod scene;
 mod sink;
