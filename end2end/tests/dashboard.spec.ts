@@ -35,7 +35,7 @@ test("everything at a glance, each number a link, each chart with its table", as
     await expect(failures.getByRole("link").first()).toHaveAttribute("href", /^\/operations\//);
     const storage = page.getByRole("region", { name: "Storage" });
     await expect(storage.getByText(/^Full in about \d+ days, at /).first()).toBeVisible();
-    await expect(storage.getByText("Not growing over the last weeks.")).toBeVisible();
+    await expect(storage.getByText("Not growing over the last weeks.", { exact: true })).toBeVisible();
     await expect(storage.getByRole("img", { name: /^Space of Seeded server 3/ })).toBeVisible();
     const weeks = page.getByRole("region", { name: "The last four weeks" });
     await expect(weeks.getByRole("img")).toHaveCount(10);

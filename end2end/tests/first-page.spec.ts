@@ -4,8 +4,8 @@ import type { Page } from "@playwright/test";
 import { ADMINISTRATOR } from "./facts.ts";
 import { expect, hydrated, signIn, test } from "./fixtures.ts";
 
-/** Everything transferred for the first page, the pages themselves included; scripts/sizes has the limit of the files. */
-const AIM = 400_000;
+/** Everything transferred until the overview can be used, the pages themselves included; scripts/sizes has the files. */
+const AIM = 420_000;
 /** The files that hold pages which are loaded on demand. */
 const PARTS = /\/pkg\/(split|chunk)_/;
 
@@ -39,14 +39,14 @@ test.describe("without a session", () => {
     });
 });
 
-test("a page that is loaded on demand opens by its address and from the list, from files kept for ever", async ({
+test("a page that is loaded on demand opens by its address and from the overview, from files kept for ever", async ({
     page,
     open,
 }) => {
     await open("/operations");
     await expect(page.getByRole("heading", { name: "Operations", level: 1 })).toBeVisible();
 
-    await open("/subscriptions");
+    await open("/");
     const part = page.waitForResponse((answer) => PARTS.test(answer.url()));
     await page.getByRole("link", { name: "Backup servers" }).click();
     expect((await part).headers()["cache-control"]).toContain("immutable");
@@ -57,12 +57,14 @@ test.describe("after the panel was replaced by another version", () => {
     test.use({ expectedErrors: [/./] });
 
     test("an open page whose parts are gone is loaded again and goes on", async ({ page, open }) => {
-        await open("/subscriptions");
-        await page.route(PARTS, (route) => route.fulfill({ status: 404 }));
+        await open("/");
+        // Only the parts of the page that is opened next.
+        const gone = /\/pkg\/split_other_pages/;
+        await page.route(gone, (route) => route.fulfill({ status: 404 }));
         const again = page.waitForEvent("load");
         await page.getByRole("link", { name: "Backup servers" }).click();
         await again;
-        await page.unroute(PARTS);
+        await page.unroute(gone);
         await hydrated(page);
         await page.getByRole("link", { name: "Backup servers" }).click();
         await expect(page.getByRole("heading", { name: "Backup servers", level: 1 })).toBeVisible();

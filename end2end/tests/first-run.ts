@@ -3,6 +3,7 @@ import { ADMINISTRATOR } from "./facts.ts";
 import { expect, SESSION, test } from "./fixtures.ts";
 
 test("the printed link creates the first administrator, once", async ({ page, facts, open, checkAccessibility }) => {
+    test.setTimeout(120_000);
     const link = facts.panels.hydrated.setup_url;
     await open("/subscriptions");
     await expect(page, "nobody gets in before").toHaveURL(/\/sign-in/);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import type { Page } from "@playwright/test";
 
-import { expect, setUp, test } from "./fixtures.ts";
+import { enter, expect, test } from "./fixtures.ts";
 import { backedUp, openWizard } from "./restorable.ts";
 import { createSubscription, line, startBackup } from "./subscriptions.ts";
 import { arrived, choose, cutOff, fileAt, GOOD, holdChunks, noise, openImport, subscribed } from "./uploads.ts";
@@ -236,7 +236,7 @@ test.describe("many subscriptions", () => {
             await page.emulateMedia({ colorScheme });
             await page.screenshot({ path: join(folder, `sign-in-${look}.png`) });
         }
-        await setUp(page, setup_url);
+        await enter(page, setup_url);
         await open("/");
         for (const { look, colorScheme, width, height } of LOOKS) {
             await page.setViewportSize({ width, height });
