@@ -52,6 +52,9 @@ struct Arguments {
     /// Only Holdfast, without restic and Odoo's way.
     #[arg(long)]
     alone: bool,
+    /// Only the memory is aimed at: with attachments of a few bytes, megabytes a second say nothing.
+    #[arg(long, requires = "alone")]
+    memory_only: bool,
 }
 
 #[tokio::main]
@@ -90,7 +93,9 @@ async fn main() -> Outcome<()> {
     aims.at_most("peak resident while backing up, in MiB", peak()? * MB / MIB, 256.0);
     forget_peak()?;
     let rate = export(&repositories, &second, LinkCompression::Stored, "stored").await?;
-    aims.at_least("zip download in MB/s of content", rate, 100.0);
+    if !arguments.memory_only {
+        aims.at_least("zip download in MB/s of content", rate, 100.0);
+    }
     export(&repositories, &second, LinkCompression::Deflated, "deflated").await?;
     aims.at_most("peak resident while downloading, in MiB", peak()? * MB / MIB, 256.0);
     let watch = Stopwatch::start();
