@@ -1,13 +1,11 @@
 #!/usr/bin/env python3
-"""Measures an upload in chunks of 1 MiB beside a plain PUT of the same file to nginx, and ten uploads at once.
+"""Measures uploads through a panel and a backup server of their own, in the same requests as the wizard in the browser:
+four chunks of 1 MiB under way at once, each with its SHA-256. Beside a plain PUT of the same file to nginx; with a delay of
+50 ms each way (100 ms there and back) between browser and panel; and ten uploads at once.
 
-benches/uploads.py --bin target/release [--gigabytes 0.95] [--parallel 10]
-    starts a backup server of its own and uploads straight to it;
-benches/uploads.py --tus URL [--header 'Cookie: …'] [--pid PID …] [--delete]
-    uploads to any tus endpoint, such as the panel's, and reads the memory of the given processes.
+    benches/uploads.py --bin target/release --site target/site [--gigabytes 1]
 
-Without nginx, only the uploads are measured. Exits with 1 when an upload is slower than --least of nginx's rate, or when
-the memory of a process grew by more than --memory MiB for one upload.
+Without nginx, only the uploads are measured. Exits with 1 when an aim is missed.
 """
 
 import argparse
@@ -17,6 +15,7 @@ import http.client
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -25,25 +24,24 @@ import time
 import urllib.parse
 import uuid
 
+from distance import Distance
+from panel import Panel
+
 CHUNK = 1_048_576
+# As src/uploads/transfer.rs has it.
+LANES = 4
+LARGEST = 999_999_999
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bin", type=pathlib.Path, help="folder of the program backup-server")
-    parser.add_argument("--tus", help="address where uploads are created")
-    parser.add_argument("--header", action="append", default=[], help="sent with each request to --tus")
-    parser.add_argument("--pid", type=int, action="append", default=[], help="process whose memory is read")
-    parser.add_argument("--gigabytes", type=float, default=0.95)
+    parser.add_argument("--bin", type=pathlib.Path, required=True, help="folder of holdfast and backup-server")
+    parser.add_argument("--site", type=pathlib.Path, required=True, help="folder of the site's assets")
+    parser.add_argument("--gigabytes", type=float, default=1)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--parallel", type=int, default=10)
-    parser.add_argument("--least", type=float, default=0.6)
-    parser.add_argument("--memory", type=float, default=32)
-    parser.add_argument("--checksums", choices=["none", "sha1", "sha256"], default="none")
-    arguments = parser.parse_args()
-    if not arguments.bin and not arguments.tus:
-        parser.error("--bin or --tus is needed")
-    return arguments
+    parser.add_argument("--delay-ms", type=float, default=50, help="each way")
+    return parser.parse_args()
 
 
 def make_file(folder, length):
@@ -58,14 +56,26 @@ def make_file(folder, length):
 
 
 def connection(url):
-    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    return kind(url.hostname, url.port, timeout=300, blocksize=CHUNK)
+    return http.client.HTTPConnection(url.hostname, url.port, timeout=300, blocksize=CHUNK)
 
 
-def memory(pid):
-    """Resident bytes now, and the most so far."""
-    fields = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
-    return tuple(int(fields[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
+class Memory:
+    """How much more memory processes take than at the beginning; other work of theirs before does not count."""
+
+    def __init__(self, processes):
+        self.pids = {name: process.pid for name, process in processes.items()}
+        for pid in self.pids.values():
+            # Forgets the most that it ever had.
+            pathlib.Path(f"/proc/{pid}/clear_refs").write_text("5")
+        self.before = {name: self.read(pid, "VmRSS") for name, pid in self.pids.items()}
+
+    def read(self, pid, wanted):
+        fields = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
+        return int(fields[wanted].split()[0]) / 1024
+
+    def grown(self):
+        """MiB at the most."""
+        return {name: self.read(pid, "VmHWM") - self.before[name] for name, pid in self.pids.items()}
 
 
 def processor(pid):
@@ -75,42 +85,63 @@ def processor(pid):
 
 
 class Tus:
-    """A client as simple as the protocol allows: one connection, one chunk after the other."""
+    """Uploads as the wizard does: begins one, asks for its offset, then sends in several lanes at once."""
 
-    def __init__(self, create, headers, checksums):
-        self.create = urllib.parse.urlparse(create)
+    def __init__(self, create, headers, metadata, ahead=True):
+        self.create, self.lanes = urllib.parse.urlparse(create), LANES if ahead else 1
         self.headers = {"Tus-Resumable": "1.0.0", **headers}
-        self.checksums = checksums
+        self.metadata = metadata
+        self.ahead = {"Holdfast-Ahead": "1"} if ahead else {}
 
     def ask(self, to, method, path, headers=None, body=None):
         to.request(method, path, body, {**self.headers, **(headers or {})})
         answer = to.getresponse()
         text = answer.read()
         if answer.status >= 300:
-            sys.exit(f"{method} {path} answered {answer.status}: {text[:300]!r}")
+            raise RuntimeError(f"{method} {path} answered {answer.status}: {text[:300]!r}")
         return answer
 
     def upload(self, path):
         """Uploads a file; gives the seconds that it took."""
         to, length = connection(self.create), path.stat().st_size
-        name = base64.b64encode(path.name.encode()).decode()
+        metadata = {"filename": path.name, **self.metadata}
+        metadata = ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in metadata.items())
         began = time.perf_counter()
-        headers = {"Upload-Length": str(length), "Upload-Metadata": f"filename {name}", "Content-Length": "0"}
-        target = self.create.path + (f"?{self.create.query}" if self.create.query else "")
-        location = self.ask(to, "POST", target, headers).headers["Location"]
+        headers = {"Upload-Length": str(length), "Upload-Metadata": metadata, "Content-Length": "0"}
+        location = self.ask(to, "POST", self.create.path, headers).headers["Location"]
         address = urllib.parse.urlparse(urllib.parse.urljoin(self.create.geturl(), location)).path
-        offset = 0
-        with path.open("rb", buffering=0) as file:
-            while chunk := file.read(CHUNK):
-                headers = {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
-                if self.checksums != "none":
-                    digest = base64.b64encode(hashlib.new(self.checksums, chunk).digest()).decode()
-                    headers["Upload-Checksum"] = f"{self.checksums} {digest}"
-                offset = int(self.ask(to, "PATCH", address, headers, chunk).headers["Upload-Offset"])
+        offset = int(self.ask(to, "HEAD", address).headers["Upload-Offset"])
+        starts, failed = iter(range(offset, length, CHUNK)), []
+        taking = threading.Lock()
+        lanes = [threading.Thread(target=self.lane, args=(path, address, starts, taking, failed)) for _ in range(self.lanes)]
+        for lane in lanes:
+            lane.start()
+        for lane in lanes:
+            lane.join()
         took = time.perf_counter() - began
-        assert offset == length
+        if failed:
+            raise failed[0]
+        arrived = int(self.ask(to, "HEAD", address).headers["Upload-Offset"])
         self.ask(to, "DELETE", address)
+        if arrived != length:
+            raise RuntimeError(f"{arrived} of {length} bytes arrived")
         return took
+
+    def lane(self, path, address, starts, taking, failed):
+        try:
+            to = connection(self.create)
+            with path.open("rb", buffering=0) as file:
+                while not failed:
+                    with taking:
+                        start = next(starts, None)
+                    if start is None:
+                        return
+                    chunk = os.pread(file.fileno(), CHUNK, start)
+                    digest = base64.b64encode(hashlib.sha256(chunk).digest()).decode()
+                    headers = {"Upload-Offset": str(start), "Upload-Checksum": f"sha256 {digest}", **self.ahead}
+                    self.ask(to, "PATCH", address, {**headers, "Content-Type": "application/offset+octet-stream"}, chunk)
+        except Exception as error:
+            failed.append(error)
 
 
 def put(url, path):
@@ -127,8 +158,6 @@ def put(url, path):
 
 
 def free_port():
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -170,104 +199,117 @@ def start_nginx(folder):
     return process, url
 
 
-def start_server(program, folder):
-    port, data = free_port(), folder / "data"
-    command = [str(program), "--data", str(data), "--listen", f"127.0.0.1:{port}", "--keep-free-mb", "0"]
-    environment = {"RUST_LOG": "warn", **os.environ}
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
-    wait_for(urllib.parse.urlparse(f"http://127.0.0.1:{port}"))
-    token = (data / "token").read_text().strip()
-    return process, f"http://127.0.0.1:{port}/v1/repositories/{uuid.uuid4()}/uploads", token
+def told(met, words):
+    """Says what came of an aim, in the form that `make bench` gathers."""
+    print(f"{'met' if met else 'MISSED':6} {words}", flush=True)
+    return met
 
 
-def at_once(tus, path, count):
-    """Uploads a file several times at once; gives the seconds until the last one is done."""
-    failed = []
+def middle(values):
+    return sorted(values)[len(values) // 2]
+
+
+def rates_of(length, took):
+    """A line's figures: the middle rate in MB/s, and all."""
+    rates = [length / 1e6 / seconds for seconds in took]
+    return middle(rates), f"{middle(rates):.0f} MB/s (runs: {', '.join(f'{rate:.0f}' for rate in rates)})"
+
+
+def through_both(arguments, path, tus, panel, nginx, folder):
+    """One upload of the largest file, beside nginx; memory of both processes."""
+    length, memory = path.stat().st_size, Memory(panel.processes)
+    worked = {name: processor(process.pid) for name, process in panel.processes.items()}
+    puts, uploads = [], []
+    for _ in range(arguments.runs):
+        if nginx:
+            puts.append(put(nginx, path))
+            shutil.rmtree(folder / "put")
+            (folder / "put").mkdir()
+        uploads.append(tus.upload(path))
+    rate, words = rates_of(length, uploads)
+    print(f"Upload of {length / 1e6:.0f} MB through panel and backup server: {words}")
+    good = True
+    for name, process in panel.processes.items():
+        seconds = (processor(process.pid) - worked[name]) / (arguments.runs * length / 1e9)
+        print(f"The {name} works {seconds:.2f} s for a GB")
+    for name, grown in memory.grown().items():
+        good = told(grown < 32, f"memory that the {name} grows by for one upload, in MiB: {grown:.1f} (aim < 32)") and good
+    if puts:
+        plain, words = rates_of(length, puts)
+        print(f"Plain PUT to nginx: {words}")
+        words = f"upload through panel and backup server, of the rate of a plain PUT to nginx: {rate / plain:.2f} (aim >= 0.6)"
+        good = told(rate >= 0.6 * plain, words) and good
+    return good
+
+
+def from_afar(arguments, folder, tus_at, panel):
+    """The same through a line with a delay, and what one chunk after the other would give."""
+    port = urllib.parse.urlparse(panel.url).port
+    far = f"http://127.0.0.1:{Distance(port, arguments.delay_ms / 1000).port}"
+    path = make_file(folder, min(LARGEST, int(arguments.gigabytes * 0.3e9)))
+    length = path.stat().st_size
+    rate, words = rates_of(length, [tus_at(far).upload(path) for _ in range(arguments.runs)])
+    print(f"{length / 1e6:.0f} MB, {arguments.delay_ms:.0f} ms each way (a delaying proxy with TCP's slow start): {words}")
+    short = make_file(folder, length // 10)
+    alone, words = rates_of(short.stat().st_size, [tus_at(far, ahead=False).upload(short)])
+    print(f"One chunk after the other, without checks ahead: {words}")
+    words = f"upload from {arguments.delay_ms:.0f} ms away each way, in MB/s: {rate:.1f} (aim >= 20)"
+    return told(rate >= 20, words)
+
+
+def at_once(arguments, folder, tus, panel):
+    """Several uploads at once, all of which must arrive."""
+    path = make_file(folder, min(LARGEST, int(arguments.gigabytes * 1e9)) // arguments.parallel)
+    memory, failed = Memory(panel.processes), []
 
     def one():
         try:
             tus.upload(path)
-        except BaseException as error:
+        except Exception as error:
             failed.append(error)
 
-    threads = [threading.Thread(target=one) for _ in range(count)]
+    threads = [threading.Thread(target=one) for _ in range(arguments.parallel)]
     began = time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    if failed:
-        sys.exit(f"{len(failed)} of {count} uploads at once failed: {failed[0]}")
-    return time.perf_counter() - began
-
-
-def told(met, words):
-    """Says what came of an aim, in the form that `make bench` gathers."""
-    print(f"{'met' if met else 'MISSED':6} {words}")
-    return met
-
-
-def measure(arguments, folder, tus, pids, nginx):
-    length = int(arguments.gigabytes * 1e9)
-    path = make_file(folder, length)
-    before = {pid: memory(pid)[0] for pid in pids}
-    worked = {pid: processor(pid) for pid in pids}
-    puts, uploads = [], []
-    for _ in range(arguments.runs):
-        if nginx:
-            puts.append(length / 1e6 / put(nginx, path))
-            shutil.rmtree(folder / "put")
-            (folder / "put").mkdir()
-        uploads.append(length / 1e6 / tus.upload(path))
-    rate = sorted(uploads)[len(uploads) // 2]
-    shown = ", ".join(f"{rate:.0f}" for rate in uploads)
-    print(f"Upload of {length / 1e6:.0f} MB in chunks of 1 MiB: {rate:.0f} MB/s (runs: {shown})")
-    good = True
-    for pid in pids:
-        worked_for = (processor(pid) - worked[pid]) / (arguments.runs * length / 1e9)
-        grown = (memory(pid)[1] - before[pid]) / 2**20
-        print(f"Process {pid} works {worked_for:.2f} s for a GB and grew by {grown:.1f} MiB for one upload")
-        words = f"memory that a process grew by for one upload, in MiB: {grown:.1f} (aim < {arguments.memory})"
-        good = told(grown < arguments.memory, words) and good
-    if puts:
-        plain = sorted(puts)[len(puts) // 2]
-        shown = ", ".join(f"{rate:.0f}" for rate in puts)
-        print(f"Plain PUT to nginx: {plain:.0f} MB/s (runs: {shown}); the upload has {rate / plain:.0%} of that")
-        words = f"uploads, of the rate of a plain PUT to nginx: {rate / plain:.2f} (aim >= {arguments.least})"
-        good = told(rate >= arguments.least * plain, words) and good
-    small = make_file(folder, length // arguments.parallel)
-    took = at_once(tus, small, arguments.parallel)
-    mega = arguments.parallel * small.stat().st_size / 1e6
-    print(f"{arguments.parallel} uploads at once, {mega:.0f} MB together: {mega / took:.0f} MB/s")
-    for pid in pids:
-        grown = (memory(pid)[1] - before[pid]) / 2**20
-        print(f"Process {pid} grew by {grown:.1f} MiB at its most, from {before[pid] / 2**20:.1f} MiB")
-    return good
+    rate = arguments.parallel * path.stat().st_size / 1e6 / (time.perf_counter() - began)
+    for error in failed:
+        print(f"One of them failed: {error}")
+    grown = ", ".join(f"the {name} by {grown:.1f} MiB" for name, grown in memory.grown().items())
+    print(f"{arguments.parallel} at once: {rate:.0f} MB/s together; memory grows: {grown}")
+    arrived = arguments.parallel - len(failed)
+    return told(not failed, f"uploads at once that arrive: {arrived} of {arguments.parallel} (aim: all)")
 
 
 def main():
     arguments = parse_arguments()
-    processes = []
     # Beside the programs: /tmp may be memory.
     with tempfile.TemporaryDirectory(dir=arguments.bin) as name:
         folder = pathlib.Path(name)
+        nginx, url = start_nginx(folder)
+        panel = None
         try:
-            nginx, url = start_nginx(folder)
-            processes += [nginx] if nginx else []
-            headers = dict(header.split(": ", 1) for header in arguments.header)
-            if arguments.bin:
-                server, create, token = start_server(arguments.bin / "backup-server", folder)
-                processes.append(server)
-                arguments.pid.append(server.pid)
-                headers["Authorization"] = f"Bearer {token}"
-            else:
-                create = arguments.tus
-            good = measure(arguments, folder, Tus(create, headers, arguments.checksums), arguments.pid, url)
+            panel = Panel(arguments.bin, arguments.site, folder)
+            metadata = {"subscription": panel.subscription}
+
+            def tus_at(origin, ahead=True):
+                return Tus(f"{origin}/uploads", panel.headers(origin), metadata, ahead)
+
+            path = make_file(folder, min(LARGEST, int(arguments.gigabytes * 1e9)))
+            good = [
+                through_both(arguments, path, tus_at(panel.url), panel, url, folder),
+                at_once(arguments, folder, tus_at(panel.url), panel),
+                from_afar(arguments, folder, tus_at, panel),
+            ]
         finally:
-            for process in processes:
-                process.terminate()
-                process.wait()
-    sys.exit(0 if good else 1)
+            if panel:
+                panel.stop()
+            if nginx:
+                nginx.terminate()
+                nginx.wait()
+    sys.exit(0 if all(good) else 1)
 
 
 if __name__ == "__main__":

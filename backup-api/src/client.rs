@@ -169,14 +169,27 @@ impl Client {
         checksum: Option<&str>,
         chunk: impl Into<reqwest::Body>,
     ) -> Answer<u64> {
+        appended(self.patch(upload, offset, checksum, chunk.into())).await
+    }
+
+    /// As [`Self::append`], but those in front of it may come later; answers the offset up to which nothing is missing.
+    pub async fn append_ahead(
+        &self,
+        upload: UploadId,
+        offset: u64,
+        checksum: Option<&str>,
+        chunk: impl Into<reqwest::Body>,
+    ) -> Answer<u64> {
+        let request = self.patch(upload, offset, checksum, chunk.into());
+        appended(request.header(Upload::AHEAD_HEADER, "1")).await
+    }
+
+    fn patch(&self, upload: UploadId, offset: u64, checksum: Option<&str>, chunk: reqwest::Body) -> RequestBuilder {
         let mut request = self.tus(Method::PATCH, &format!("v1/uploads/{upload}")).header("Upload-Offset", offset);
         if let Some(checksum) = checksum {
             request = request.header("Upload-Checksum", checksum);
         }
-        let request = request.header("Content-Type", "application/offset+octet-stream").body(chunk);
-        let answer = sent(request.timeout(ANSWER_TIMEOUT)).await?;
-        let after = answer.headers().get("Upload-Offset").and_then(|after| after.to_str().ok()?.parse().ok());
-        after.ok_or(ClientError::NotABackupServer { status: answer.status() })
+        request.header("Content-Type", "application/offset+octet-stream").body(chunk)
     }
 
     /// Ends an upload and removes what arrived.
@@ -262,6 +275,12 @@ async fn sent(request: RequestBuilder) -> Answer<reqwest::Response> {
     }
     let body = answer.bytes().await.map_err(ClientError::Unreachable)?;
     Err(serde_json::from_slice(&body).map_or(ClientError::NotABackupServer { status }, ClientError::Refused))
+}
+
+async fn appended(request: RequestBuilder) -> Answer<u64> {
+    let answer = sent(request.timeout(ANSWER_TIMEOUT)).await?;
+    let after = answer.headers().get("Upload-Offset").and_then(|after| after.to_str().ok()?.parse().ok());
+    after.ok_or(ClientError::NotABackupServer { status: answer.status() })
 }
 
 async fn json<T: DeserializeOwned>(request: RequestBuilder) -> Answer<T> {

@@ -10,6 +10,10 @@ use crate::{BackupId, DatabaseName, JobId, RepositoryId, Secret, UploadId};
 /// `POST /v1/repositories/{repository}/uploads` makes one (`Upload-Length`; `Upload-Metadata` with `filename` and, so
 /// that making it can be repeated, `id`) and answers its `Location`, `/v1/uploads/{id}`. There, `PATCH` appends a chunk
 /// of at most 1,048,576 bytes at `Upload-Offset`, `HEAD` tells the offset, `GET` answers this, `DELETE` ends it.
+///
+/// Beyond tus: a `PATCH` with the header `Holdfast-Ahead: 1` may begin up to 16 MiB beyond the offset, so that several
+/// chunks are under way at once where an answer takes long. Each is written where it belongs; the `Upload-Offset` that is
+/// answered is that up to which nothing is missing. After any failure, the client asks for the offset and goes on there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Upload {
@@ -30,6 +34,10 @@ pub struct Upload {
 impl Upload {
     /// The most bytes of a chunk: 1 MiB.
     pub const CHUNK_BYTES: u64 = 1_048_576;
+    /// With this header, a chunk may come before those in front of it.
+    pub const AHEAD_HEADER: &str = "Holdfast-Ahead";
+    /// How far beyond the offset such a chunk may end: 16 MiB.
+    pub const AHEAD_BYTES: u64 = 16 * Self::CHUNK_BYTES;
     /// An upload has fewer bytes than this; larger files come by URL.
     pub const LIMIT_BYTES: u64 = 1_000_000_000;
 

@@ -5,7 +5,7 @@ use leptos::{html, prelude::*};
 use super::api::CreateBackup;
 use crate::{
     components::{
-        ActionFailure, Dialog, Failure, FieldError, Notice, Tone, fetched, field::field_error, figures,
+        ActionFailure, Dialog, DialogEnd, Failure, FieldError, Notice, Tone, fetched, field::field_error, figures,
         notice::failure_of, typed,
     },
     error::{AppError, AppResult},
@@ -107,15 +107,7 @@ fn form_view(
                     <li>{expectation}</li>
                 </ul>
             </div>
-            <div class="dialog-foot">
-                <span class="muted">"Written to the action log"</span>
-                <div class="row">
-                    <a class="btn" href=close data-noscroll>"Cancel"</a>
-                    <button class="btn primary" disabled=create.pending()>
-                        {move || if create.pending().get() { "Starting …" } else { "Create backup" }}
-                    </button>
-                </div>
-            </div>
+            <DialogEnd close deed="Create backup" doing="Starting …" pending=create.pending() />
         </ActionForm>
     }
     .into_any()

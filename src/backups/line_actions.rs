@@ -7,7 +7,7 @@ use leptos_router::{NavigateOptions, hooks::use_navigate};
 use super::{BackupLine, LineId, LinePage, api::DeleteLine, create_wizard::COMMENT_CHARS, lines::LineContext};
 use crate::{
     components::{
-        ActionFailure, Dialog, Failure, Glyph, Icon, Notice, Toast, Toasts, Tone,
+        ActionFailure, Dialog, DialogEnd, Failure, Glyph, Icon, Notice, Toast, Toasts, Tone,
         addresses::{opened, settled},
         fetched, figures,
         notice::failure_of,
@@ -280,15 +280,7 @@ fn delete_form(line: &BackupLine, delete: ServerAction<DeleteLine>, close: Strin
                     {pinned}
                 </Notice>
             </div>
-            <div class="dialog-foot">
-                <span class="muted">"Written to the action log"</span>
-                <div class="row">
-                    <a class="btn" href=close data-noscroll autofocus>"Cancel"</a>
-                    <button class="btn danger" disabled=delete.pending()>
-                        {move || if delete.pending().get() { "Deleting …" } else { "Delete" }}
-                    </button>
-                </div>
-            </div>
+            <DialogEnd close deed="Delete" doing="Deleting …" pending=delete.pending() danger=true />
         </ActionForm>
     }
     .into_any()

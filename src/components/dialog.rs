@@ -1,9 +1,52 @@
 //! Dialogs: each has an address, so it works without scripts as a section of the page; with scripts it is modal.
 
-use leptos::{html, prelude::*};
+use leptos::{ev, html, prelude::*};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::{Glyph, Icon};
+
+/// Something that goes on in a dialog and ends with it: whoever closes the dialog is asked first.
+#[derive(Clone, Copy, Debug)]
+pub struct Guard {
+    holds: RwSignal<bool>,
+    asked: RwSignal<bool>,
+}
+
+impl Default for Guard {
+    /// Nothing goes on yet; ends with the current owner.
+    fn default() -> Self {
+        Self { holds: RwSignal::new(false), asked: RwSignal::new(false) }
+    }
+}
+
+impl Guard {
+    /// Whether something goes on.
+    pub fn hold(self, holds: bool) {
+        self.holds.try_set(holds);
+        if !holds {
+            self.asked.try_set(false);
+        }
+    }
+
+    /// Whether somebody wanted to close it and has not answered yet.
+    pub fn asks(self) -> bool {
+        self.asked.get()
+    }
+
+    /// They want to stay.
+    pub fn stay(self) {
+        self.asked.set(false);
+    }
+
+    /// Whether it stays open for now; asks then.
+    fn stays(self) -> bool {
+        let holds = self.holds.try_get_untracked() == Some(true);
+        if holds {
+            self.asked.set(true);
+        }
+        holds
+    }
+}
 
 /// A dialog that is open as long as it is rendered. Closing it goes to `close`.
 #[component]
@@ -14,6 +57,9 @@ pub fn Dialog(
     /// The address of the page without it.
     #[prop(into)]
     close: String,
+    /// Asks before it is closed.
+    #[prop(optional)]
+    guard: Option<Guard>,
     /// Its content.
     children: Children,
 ) -> impl IntoView {
@@ -35,21 +81,70 @@ pub fn Dialog(
             dialog.close();
         }
     });
+    let stays = move || guard.is_some_and(Guard::stays);
     let closed = move |_| {
-        if gone.try_get_value() == Some(false) {
-            navigate(&address, NavigateOptions { scroll: false, ..NavigateOptions::default() });
+        if gone.try_get_value() != Some(false) {
+            return;
+        }
+        if !stays() {
+            return navigate(&address, NavigateOptions { scroll: false, ..NavigateOptions::default() });
+        }
+        // Some browsers let nobody keep a dialog open for whom Escape is pressed twice.
+        if let Some(dialog) = element.get_untracked() {
+            show_modal(&dialog);
+        }
+    };
+    let cancelled = move |event: ev::Event| {
+        if stays() {
+            event.prevent_default();
+        }
+    };
+    let left = move |event: ev::MouseEvent| {
+        if stays() {
+            event.prevent_default();
         }
     };
     view! {
-        <dialog class="dialog" open node_ref=element aria-labelledby="dialog-title" on:close=closed>
+        <dialog class="dialog" open node_ref=element aria-labelledby="dialog-title" on:close=closed on:cancel=cancelled>
             <header>
                 <h2 id="dialog-title">{title}</h2>
-                <a class="btn quiet icon" href=close data-noscroll aria-label="Close">
+                <a class="btn quiet icon" href=close data-noscroll aria-label="Close" on:click=left>
                     <Glyph icon=Icon::Close />
                 </a>
             </header>
             {children()}
         </dialog>
+    }
+}
+
+/// The end of a form in a dialog: the way out, and the button that does it.
+#[component]
+pub fn DialogEnd(
+    /// The address of the page without the dialog.
+    #[prop(into)]
+    close: String,
+    /// What the button does.
+    #[prop(into)]
+    deed: String,
+    /// What it says meanwhile.
+    doing: &'static str,
+    /// Whether that is now.
+    #[prop(into)]
+    pending: Signal<bool>,
+    /// It cannot be taken back: the keyboard begins at the way out.
+    #[prop(optional)]
+    danger: bool,
+) -> impl IntoView {
+    view! {
+        <div class="dialog-foot">
+            <span class="muted">"Written to the action log"</span>
+            <div class="row">
+                <a class="btn" href=close data-noscroll autofocus=danger>"Cancel"</a>
+                <button class="btn" class:danger=danger class:primary=!danger disabled=pending>
+                    {move || if pending.get() { doing.to_owned() } else { deed.clone() }}
+                </button>
+            </div>
+        </div>
     }
 }
 

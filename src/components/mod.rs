@@ -23,7 +23,7 @@ pub mod typed;
 
 pub use badge::{Badge, Tone};
 pub use copy::CopyButton;
-pub use dialog::Dialog;
+pub use dialog::{Dialog, DialogEnd, Guard};
 pub use fetched::{Session, fetched, fetched_beside};
 pub use field::{Field, FieldError};
 pub use icon::{Anchor, Glyph, Icon};

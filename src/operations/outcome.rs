@@ -265,7 +265,9 @@ async fn write_line(panel: &Panel, tx: &mut Tx, stored: &Stored, backup: Option<
         None if !stored.operation.kind.makes_line() || stored.operation.state == JobState::Cancelled => return Ok(()),
         None => NewLine::failed(subscription, server, stored),
     };
-    line.comment.clone_from(&stored.comment);
+    // What a file at a URL is called may be known to its server only.
+    let fetched = backup.filter(|_| stored.operation.import.as_ref().is_some_and(|import| import.host.is_some()));
+    line.comment.clone_from(fetched.map_or(&stored.comment, |backup| &backup.comment));
     line.operation = Some(stored.operation.id);
     lines::insert(panel, tx, &line).await?;
     if let Some(backup) = backup.filter(|_| stored.operation.kind == OperationKind::Backup) {

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::{RestoreFacts, Undo, api::UndoRestore, summary};
 use crate::{
-    components::{ActionFailure, Dialog, Field, Moment, Notice, Tone, fetched_beside, notice::failure_of},
+    components::{ActionFailure, Dialog, DialogEnd, Field, Moment, Notice, Tone, fetched_beside, notice::failure_of},
     operations::{Operation, OperationFilter, api::list_operations, following::Live},
     subscriptions::{SubscriptionId, dialogs::close_address},
 };
@@ -41,15 +41,7 @@ pub fn dialog_view(operation: &Operation) -> Option<AnyView> {
                             failure
                         />
                     </div>
-                    <div class="dialog-foot">
-                        <span class="muted">"Written to the action log"</span>
-                        <div class="row">
-                            <a class="btn" href=back data-noscroll autofocus>"Cancel"</a>
-                            <button class="btn danger" disabled=undo.pending()>
-                                {move || if undo.pending().get() { "Starting …".to_owned() } else { words.clone() }}
-                            </button>
-                        </div>
-                    </div>
+                    <DialogEnd close=back deed=words doing="Starting …" pending=undo.pending() danger=true />
                 </ActionForm>
             </Dialog>
         }

@@ -71,6 +71,8 @@ pub struct Inner {
     pub(crate) ended: tokio::sync::Notify,
     /// Rung when a message shall be sent now.
     pub(crate) alerts: tokio::sync::Notify,
+    /// Room in memory for chunks of uploads.
+    pub(crate) chunks: tokio::sync::Semaphore,
     /// What tells this panel from others of the same database.
     pub instance: uuid::Uuid,
 }
@@ -107,6 +109,7 @@ impl Panel {
             tasks: TaskTracker::new(),
             ended: tokio::sync::Notify::new(),
             alerts: tokio::sync::Notify::new(),
+            chunks: tokio::sync::Semaphore::new(crate::uploads::tus::CHUNKS),
             instance,
         })))
     }

@@ -8,7 +8,7 @@ use super::{Subscription, SubscriptionId, api::DeleteSubscription};
 use crate::{
     backups::api::recovery_kit,
     components::{
-        ActionFailure, CopyButton, Dialog, Field, Notice, Tone, addresses::settled, fetched, figures,
+        ActionFailure, CopyButton, Dialog, DialogEnd, Field, Notice, Tone, addresses::settled, fetched, figures,
         notice::failure_of, typed,
     },
     error::AppResult,
@@ -99,15 +99,7 @@ fn delete_form(
                 {without}
                 {with_backups}
             </div>
-            <div class="dialog-foot">
-                <span class="muted">"Written to the action log"</span>
-                <div class="row">
-                    <a class="btn" href=close data-noscroll autofocus>"Cancel"</a>
-                    <button class="btn danger" disabled=delete.pending()>
-                        {move || if delete.pending().get() { "Deleting …" } else { "Delete subscription" }}
-                    </button>
-                </div>
-            </div>
+            <DialogEnd close deed="Delete subscription" doing="Deleting …" pending=delete.pending() danger=true />
         </ActionForm>
     }
     .into_any()

@@ -16,6 +16,8 @@ pub mod api;
 pub mod begin;
 #[cfg(feature = "ssr")]
 pub mod imports;
+#[cfg(feature = "hydrate")]
+mod lanes;
 pub mod progress;
 #[cfg(feature = "ssr")]
 mod refusal;

@@ -1,19 +1,22 @@
 //! Sends a file in the browser: one run at a time, which a pause, a closed dialog or another file ends.
 
-use std::time::Duration;
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
-use backup_api::{Phase, UploadId};
-use leptos::{ev, prelude::*, task::spawn_local, web_sys::FormData};
+use backup_api::UploadId;
+use leptos::{ev, prelude::*, task::spawn_local};
 use wasm_bindgen::JsCast;
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, AbortSignal, File, HtmlInputElement};
 
 use super::{
     api::{get_import_setting, import_upload},
-    transfer::{Act, Chosen, Stage, Transfer, Trouble, chunk_end, pause_after},
+    lanes::{Lanes, pause},
+    transfer::{Act, Chosen, Parts, Stage, Transfer, Trouble, pause_after},
     wire,
 };
-use crate::{error::AppError, operations::rate::Rate};
+use crate::error::AppError;
 
 /// What a transfer holds that no other thread may touch.
 #[derive(Default)]
@@ -100,14 +103,13 @@ fn start(transfer: Transfer) {
     transfer.hold.update_value(|hold| hold.run = Some(run));
     transfer.stage.set(Stage::Sending);
     transfer.rate.set(None);
-    spawn_local(Run { transfer, file, chosen, signal, failures: 0, rate: Rate::default() }.go());
+    spawn_local(Run { transfer, file, chosen, signal, failures: 0 }.go());
 }
 
 /// Removes an upload on the server, and from the list.
 fn discard(transfer: Transfer, id: UploadId) {
-    let Ok(request) = AbortController::new() else { return };
     spawn_local(async move {
-        let removed = wire::remove(id, &request.signal()).await;
+        let removed = wire::remove(id).await;
         if let Err(Trouble::Stop(words) | Trouble::Again(words)) = removed {
             transfer.refusal.try_set(Some(words));
         }
@@ -124,7 +126,6 @@ struct Run {
     signal: AbortSignal,
     /// Tries in a row that moved nothing.
     failures: u32,
-    rate: Rate,
 }
 
 impl Run {
@@ -172,44 +173,47 @@ impl Run {
         let transfer = self.transfer;
         let id = match transfer.upload.get_untracked() {
             Some(id) => id,
-            None => wire::create(transfer.subscription, &self.chosen, &self.signal).await?,
+            None => match self.begin().await? {
+                Some(id) => id,
+                None => return Ok(()),
+            },
         };
-        if self.is_over() {
-            // Nobody would know of it: the page's list of open uploads tells it at the next opening.
-            return Ok(());
-        }
         transfer.upload.set(Some(id));
-        let mut offset = wire::offset(id, &self.signal).await?;
-        while offset < self.chosen.length && !self.is_over() {
-            self.show(offset);
-            let part = (offset, chunk_end(offset, self.chosen.length));
-            offset = wire::append(id, &self.file, part, &self.signal).await?;
+        let offset = wire::offset(id, &self.signal).await?;
+        let lanes = Rc::new(Lanes {
+            transfer,
+            id,
+            file: self.file.clone(),
+            signal: self.signal.clone(),
+            parts: RefCell::new(Parts::after(offset, self.chosen.length)),
+            rate: RefCell::default(),
+            trouble: RefCell::default(),
+            moved: Cell::default(),
+        });
+        let sent = lanes.run().await;
+        if lanes.moved.get() {
             self.failures = 0;
         }
-        if self.is_over() {
-            return Ok(());
-        }
-        self.show(offset);
-        self.import(id).await
+        sent?;
+        if self.is_over() { Ok(()) } else { self.import(id).await }
     }
 
-    fn show(&mut self, offset: u64) {
-        let transfer = self.transfer;
-        transfer.stage.set(Stage::Sending);
-        transfer.sent.set(offset);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "milliseconds since 1970 fit")]
-        let now = Duration::from_millis(js_sys::Date::now() as u64);
-        transfer.rate.set(self.rate.after(Phase::Receiving, offset, now));
+    /// Begins the upload; none when the run was ended meanwhile: the list of unfinished ones is for those that hold something.
+    async fn begin(&self) -> Result<Option<UploadId>, Trouble> {
+        let id = wire::create(self.transfer.subscription, &self.chosen).await?;
+        if self.is_over() {
+            drop(wire::remove(id).await);
+            return Ok(None);
+        }
+        Ok(Some(id))
     }
 
     /// Asks for the import; the answer leads to the wizard's next page.
     async fn import(&mut self, id: UploadId) -> Result<(), Trouble> {
         let transfer = self.transfer;
         transfer.stage.set(Stage::Importing);
-        let form = transfer.form.get_untracked().and_then(|form| FormData::new_with_form(&form).ok());
-        let text = |name| form.as_ref().and_then(|form| form.get(name).as_string()).unwrap_or_default();
-        let then_restore = text("then_restore") == "true";
-        match import_upload(transfer.subscription, id, text("comment"), then_restore).await {
+        let (comment, then_restore) = transfer.wishes();
+        match import_upload(transfer.subscription, id, comment, then_restore).await {
             Ok(_) => Ok(()),
             Err(AppError::Transport(_)) => Err(Trouble::Again("The connection is lost".to_owned())),
             Err(error @ (AppError::ServerUnreachable { .. } | AppError::Internal)) => {
@@ -223,22 +227,13 @@ impl Run {
     /// Waits longer after each failure; a connection that comes back ends the wait.
     async fn wait(&mut self, reason: String) {
         self.failures += 1;
-        self.rate = Rate::default();
         let was_offline = !window().navigator().on_line();
         for left in (1..=pause_after(self.failures)).rev() {
             self.transfer.stage.set(Stage::Waiting { reason: reason.clone(), seconds: left });
-            second().await;
+            pause(1_000).await;
             if self.is_over() || (was_offline && window().navigator().on_line()) {
                 return;
             }
         }
     }
-}
-
-async fn second() {
-    let wait = js_sys::Promise::new(&mut |resolve, _| {
-        // Without a timer the promise would never end; then there is no window either.
-        let _ = window().set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, 1_000);
-    });
-    drop(JsFuture::from(wait).await);
 }

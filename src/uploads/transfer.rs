@@ -1,7 +1,7 @@
 //! An upload as its wizard shows it: what was chosen, how far it is, and the handles that move it on.
 
 use backup_api::{BackupFormat, Upload, UploadId};
-use leptos::{ev, html, prelude::*};
+use leptos::{ev, html, prelude::*, web_sys::FormData};
 
 use super::{OpenUpload, check_file};
 use crate::{components::figures, error::AppError, subscriptions::SubscriptionId};
@@ -145,6 +145,13 @@ impl Transfer {
         parts.join(" · ")
     }
 
+    /// What the form says besides the file: the comment, and whether to go on to the restore.
+    pub fn wishes(self) -> (String, bool) {
+        let form = self.form.get_untracked().and_then(|form| FormData::new_with_form(&form).ok());
+        let text = |name| form.as_ref().and_then(|form| form.get(name).as_string()).unwrap_or_default();
+        (text("comment"), text("then_restore") == "true")
+    }
+
     /// Percent that has arrived.
     pub fn percent(self) -> Option<u64> {
         let total = self.chosen.with(|chosen| chosen.as_ref().map(|chosen| chosen.length))?;
@@ -189,6 +196,66 @@ pub fn pause_after(failures: u32) -> u32 {
 pub const fn chunk_end(offset: u64, length: u64) -> u64 {
     let end = offset + Upload::CHUNK_BYTES;
     if end < length { end } else { length }
+}
+
+/// How many chunks are under way at once. Browsers open six connections to a server that speaks HTTP/1.1: one has the
+/// page's live progress, and one stays for whatever else is asked for.
+pub const LANES: usize = 4;
+
+/// Which chunks of a file are still to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// Nothing is missing on the server up to here.
+    offset: u64,
+    /// Where the next chunk begins.
+    next: u64,
+    length: u64,
+}
+
+/// What a lane does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Send the bytes from here to there.
+    Chunk(u64, u64),
+    /// Wait: the server would not keep what is so far ahead.
+    Later,
+    /// All is sent or under way.
+    Nothing,
+}
+
+impl Parts {
+    /// Of a file of which this much is there.
+    pub const fn after(offset: u64, length: u64) -> Self {
+        Self { offset, next: offset, length }
+    }
+
+    /// The next chunk.
+    pub const fn take(&mut self) -> Part {
+        if self.next >= self.length {
+            return Part::Nothing;
+        }
+        let (start, end) = (self.next, chunk_end(self.next, self.length));
+        if end - self.offset > Upload::AHEAD_BYTES {
+            return Part::Later;
+        }
+        self.next = end;
+        Part::Chunk(start, end)
+    }
+
+    /// The server says how much is there. Answers overtake each other.
+    pub fn arrived(&mut self, offset: u64) {
+        self.offset = self.offset.max(offset);
+    }
+
+    /// How much is there.
+    pub const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Whether that is all.
+    pub const fn is_whole(&self) -> bool {
+        self.offset == self.length
+    }
 }
 
 /// What a person does with the upload; nothing without scripts.
@@ -236,6 +303,27 @@ mod tests {
         assert_eq!(chunk_end(0, 3_000_000), 1_048_576);
         assert_eq!(chunk_end(2_097_152, 3_000_000), 3_000_000);
         assert_eq!(chunk_end(0, 1_048_576), 1_048_576);
+    }
+
+    #[test]
+    fn chunks_are_taken_once_and_not_too_far_ahead() {
+        let chunk = Upload::CHUNK_BYTES;
+        let mut parts = Parts::after(5, 5 + 20 * chunk);
+        for number in 0..16 {
+            assert_eq!(parts.take(), Part::Chunk(5 + number * chunk, 5 + (number + 1) * chunk));
+        }
+        assert_eq!(parts.take(), Part::Later);
+        parts.arrived(5 + 2 * chunk);
+        parts.arrived(5 + chunk);
+        assert_eq!(parts.offset(), 5 + 2 * chunk, "an answer that was overtaken changes nothing");
+        assert_eq!(parts.take(), Part::Chunk(5 + 16 * chunk, 5 + 17 * chunk));
+        parts.arrived(5 + 17 * chunk);
+        for _ in 17..20 {
+            assert!(matches!(parts.take(), Part::Chunk(..)));
+        }
+        assert_eq!((parts.take(), parts.is_whole()), (Part::Nothing, false));
+        parts.arrived(5 + 20 * chunk);
+        assert!(parts.is_whole());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `/uploads`: the tus 1.0 protocol (core, creation, checksum, expiration, termination), relayed chunk by chunk.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use axum::{
     Extension,
@@ -13,6 +13,7 @@ use backup_api::{Upload, UploadId};
 use base64::{Engine, prelude::BASE64_STANDARD as BASE64};
 use chrono::{DateTime, Utc};
 use futures::StreamExt;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
@@ -34,6 +35,10 @@ const CHUNK_TYPE: &str = "application/offset+octet-stream";
 /// The most bytes of an upload that are held: what the backup server takes at a time.
 #[expect(clippy::cast_possible_truncation, reason = "it is a mebibyte")]
 const PIECE: usize = Upload::CHUNK_BYTES as usize;
+/// The most pieces that are held at once, of all uploads: 32 MiB. Who comes later waits, unread.
+pub const CHUNKS: usize = 32;
+/// A client that sends nothing of a chunk for so long is gone.
+const STALL: Duration = Duration::from_mins(1);
 /// Headers by their names on the wire.
 const RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
 const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
@@ -120,17 +125,25 @@ async fn append(panel: &Panel, who: Who, headers: &HeaderMap, id: UploadId, body
         let words = "Checksums of chunks are sha1 or sha256; send one of those, or none.";
         return Err(Refusal::new(StatusCode::BAD_REQUEST, words));
     }
+    let ahead = headers.contains_key(Upload::AHEAD_HEADER);
     let (begun, server) = begin::own(panel, &user, id).await?;
+    let announced = text(headers, &header::CONTENT_LENGTH).and_then(|length| length.parse().ok()).unwrap_or(0);
     let mut rest = Bytes::new();
     loop {
-        let piece = piece(body, &mut rest).await?;
+        // It is never closed.
+        let _room = panel.chunks.acquire().await.ok();
+        let piece = piece(body, &mut rest, announced).await?;
         let last = piece.len() < PIECE;
         // A checksum is about all of the request, so that all of it must be one piece.
-        if checksum.is_some() && !(last || is_at_end(body, &mut rest).await?) {
-            let words = format!("With a checksum, a chunk has at most {PIECE} bytes; send smaller ones.");
+        if (checksum.is_some() || ahead) && !(last || is_at_end(body, &mut rest).await?) {
+            let words = format!("A chunk with a checksum, or ahead of others, has at most {PIECE} bytes.");
             return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, words));
         }
-        let answer = server.client.append(id, offset, checksum, piece).await;
+        let answer = if ahead {
+            server.client.append_ahead(id, offset, checksum, piece).await
+        } else {
+            server.client.append(id, offset, checksum, piece).await
+        };
         offset = begin::told(panel, &begun, &server, answer).await?;
         if last || is_at_end(body, &mut rest).await? {
             break;
@@ -143,8 +156,8 @@ async fn append(panel: &Panel, who: Who, headers: &HeaderMap, id: UploadId, body
 }
 
 /// The next piece: shorter than [`PIECE`] only at the end. What came beyond it is left in `rest`.
-async fn piece(body: &mut BodyDataStream, rest: &mut Bytes) -> Result<Vec<u8>, Refusal> {
-    let mut piece = Vec::with_capacity(rest.len());
+async fn piece(body: &mut BodyDataStream, rest: &mut Bytes, announced: usize) -> Result<Vec<u8>, Refusal> {
+    let mut piece = Vec::with_capacity(announced.min(PIECE));
     loop {
         let taken = rest.split_to(rest.len().min(PIECE - piece.len()));
         piece.extend_from_slice(&taken);
@@ -157,9 +170,9 @@ async fn piece(body: &mut BodyDataStream, rest: &mut Bytes) -> Result<Vec<u8>, R
 /// Whether nothing more comes; else there is something in `rest`.
 async fn is_at_end(body: &mut BodyDataStream, rest: &mut Bytes) -> Result<bool, Refusal> {
     while rest.is_empty() {
-        let Some(part) = body.next().await else { return Ok(true) };
-        *rest = part
-            .map_err(|_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "The chunk did not arrive whole; send it again."))?;
+        let cut = || Refusal::new(StatusCode::REQUEST_TIMEOUT, "The chunk did not arrive whole; send it again.");
+        let Some(part) = timeout(STALL, body.next()).await.map_err(|_| cut())? else { return Ok(true) };
+        *rest = part.map_err(|_| cut())?;
     }
     Ok(false)
 }
@@ -167,7 +180,7 @@ async fn is_at_end(body: &mut BodyDataStream, rest: &mut Bytes) -> Result<bool, 
 /// Reads what a refused request still sends, if it is not much: else its client might never see the answer.
 async fn drain(body: &mut BodyDataStream) {
     let mut left = 2 * PIECE;
-    while let Some(Ok(part)) = body.next().await {
+    while let Ok(Some(Ok(part))) = timeout(STALL, body.next()).await {
         let Some(less) = left.checked_sub(part.len()) else { return };
         left = less;
     }

@@ -1,6 +1,6 @@
 //! The wizard's source “Upload a file”: choose or drop it, follow it, pause it, go on.
 
-use leptos::{ev, prelude::*};
+use leptos::{ev, html, prelude::*};
 
 use super::{
     ImportSetting, OpenUpload,
@@ -9,12 +9,12 @@ use super::{
     wizard::{sources_view, will_view, wishes_view},
 };
 use crate::{
-    components::{ActionFailure, Bar, Notice, Tone, figures},
+    components::{ActionFailure, Bar, Guard, Notice, Tone, figures},
     subscriptions::SubscriptionId,
 };
 
 /// The form.
-pub fn view(id: SubscriptionId, setting: ImportSetting, close: String) -> AnyView {
+pub fn view(id: SubscriptionId, setting: ImportSetting, close: String, guard: Guard) -> AnyView {
     let will = format!(
         "The file goes to {} in small parts, each checked; an interrupted upload goes on where it stopped.",
         setting.server
@@ -23,6 +23,8 @@ pub fn view(id: SubscriptionId, setting: ImportSetting, close: String) -> AnyVie
     // Nothing here works before the page is interactive.
     let interactive = RwSignal::new(false);
     Effect::new(move || interactive.set(true));
+    Effect::new(move || guard.hold(transfer.stage.with(Stage::is_under_way)));
+    on_cleanup(move || guard.hold(false));
     let begun = move || transfer.stage.with(|stage| *stage != Stage::Idle);
     let start = move |event: ev::SubmitEvent| {
         event.prevent_default();
@@ -45,11 +47,43 @@ pub fn view(id: SubscriptionId, setting: ImportSetting, close: String) -> AnyVie
                 {wishes_view(Signal::stored(None))}
                 {will_view(will)}
             </div>
-            <div class="dialog-foot">
+            {leave_view(guard, close.clone())}
+            <div class="dialog-foot" hidden=move || guard.asks()>
                 <span class="muted">"Written to the action log"</span>
                 {buttons_view(transfer, close)}
             </div>
         </form>
+    }
+    .into_any()
+}
+
+/// Asked of who closes the dialog while bytes move.
+fn leave_view(guard: Guard, close: String) -> AnyView {
+    let keep = NodeRef::<html::Button>::new();
+    Effect::new(move || {
+        if guard.asks() {
+            // A frame later it is shown and can have the keyboard.
+            request_animation_frame(move || {
+                if let Some(keep) = keep.get_untracked() {
+                    let _ = keep.focus();
+                }
+            });
+        }
+    });
+    view! {
+        <div class="dialog-foot" role="alertdialog" aria-labelledby="leave-title" aria-describedby="leave-about" hidden=move || !guard.asks()>
+            <p>
+                <b id="leave-title">"Stop the upload?"</b>
+                " "
+                <span id="leave-about">
+                    "What has arrived is kept for a day: choose the same file again, and it goes on from there."
+                </span>
+            </p>
+            <div class="row">
+                <a class="btn" href=close data-noscroll>"Stop and close"</a>
+                <button type="button" class="btn primary" node_ref=keep on:click=move |_| guard.stay()>"Keep uploading"</button>
+            </div>
+        </div>
     }
     .into_any()
 }
@@ -120,7 +154,7 @@ fn open_view(id: SubscriptionId, transfer: Transfer) -> AnyView {
 fn open_row(id: SubscriptionId, transfer: Transfer, import: ServerAction<ImportUpload>, open: OpenUpload) -> AnyView {
     let (upload, complete) = (open.id, open.is_complete());
     let text = match open.offset {
-        Some(_) if complete => "all of it has arrived".to_owned(),
+        Some(_) if complete => "all of it has arrived; it is imported with the comment and the choice below".to_owned(),
         Some(offset) => {
             format!(
                 "{} of {} have arrived; choose the same file to go on",
@@ -132,7 +166,8 @@ fn open_row(id: SubscriptionId, transfer: Transfer, import: ServerAction<ImportU
     };
     let name = open.file_name.clone();
     let now = move |_| {
-        import.dispatch(ImportUpload { subscription: id, upload, comment: String::new(), then_restore: true });
+        let (comment, then_restore) = transfer.wishes();
+        import.dispatch(ImportUpload { subscription: id, upload, comment, then_restore });
     };
     view! {
         <li>

@@ -8,7 +8,7 @@ use super::{
     wizard::{sources_view, will_view, wishes_view},
 };
 use crate::{
-    components::{ActionFailure, Field, notice::failure_of},
+    components::{ActionFailure, DialogEnd, Field, notice::failure_of},
     subscriptions::SubscriptionId,
 };
 
@@ -46,15 +46,7 @@ pub fn view(id: SubscriptionId, setting: &ImportSetting, close: String) -> AnyVi
                 {wishes_view(failure)}
                 {will_view(will)}
             </div>
-            <div class="dialog-foot">
-                <span class="muted">"Written to the action log"</span>
-                <div class="row">
-                    <a class="btn" href=close data-noscroll>"Cancel"</a>
-                    <button class="btn primary" disabled=import.pending()>
-                        {move || if import.pending().get() { "Starting …" } else { "Fetch the file" }}
-                    </button>
-                </div>
-            </div>
+            <DialogEnd close deed="Fetch the file" doing="Starting …" pending=import.pending() />
         </ActionForm>
     }
     .into_any()

@@ -1,6 +1,6 @@
 //! tus in the browser: raw `fetch` with slices of the file, hashed by the browser's own SHA-256.
 
-use backup_api::UploadId;
+use backup_api::{Upload, UploadId};
 use js_sys::{ArrayBuffer, Uint8Array};
 use leptos::prelude::window;
 use wasm_bindgen::{JsCast, JsValue};
@@ -14,8 +14,8 @@ const LOST: &str = "The connection is lost";
 
 type Tried<T> = Result<T, Trouble>;
 
-/// Begins an upload; gives its identity.
-pub async fn create(subscription: SubscriptionId, chosen: &Chosen, signal: &AbortSignal) -> Tried<UploadId> {
+/// Begins an upload; gives its identity. It is not called off half-way: the upload might be there without anybody knowing.
+pub async fn create(subscription: SubscriptionId, chosen: &Chosen) -> Tried<UploadId> {
     let metadata = format!(
         "filename {},subscription {},modified {}",
         base64(chosen.name.as_bytes()),
@@ -23,7 +23,7 @@ pub async fn create(subscription: SubscriptionId, chosen: &Chosen, signal: &Abor
         base64(chosen.modified.to_string().as_bytes()),
     );
     let headers = [("Upload-Length", chosen.length.to_string()), ("Upload-Metadata", metadata)];
-    let answer = send("POST", "/uploads", &headers, None, signal).await.map_err(|trouble| match trouble {
+    let answer = send("POST", "/uploads", &headers, None, None).await.map_err(|trouble| match trouble {
         // There is no offset that could be another one.
         Trouble::Elsewhere(words) => Trouble::Stop(words),
         trouble => trouble,
@@ -35,25 +35,26 @@ pub async fn create(subscription: SubscriptionId, chosen: &Chosen, signal: &Abor
 
 /// How many bytes have arrived.
 pub async fn offset(id: UploadId, signal: &AbortSignal) -> Tried<u64> {
-    let answer = send("HEAD", &address(id), &[], None, signal).await?;
+    let answer = send("HEAD", &address(id), &[], None, Some(signal)).await?;
     offset_of(&answer)
 }
 
-/// Sends the bytes from `start` to `end`; gives the offset after them.
+/// Sends the bytes from `start` to `end`, maybe before those in front of them; gives the offset up to which nothing is
+/// missing.
 pub async fn append(id: UploadId, file: &File, (start, end): (u64, u64), signal: &AbortSignal) -> Tried<u64> {
     let chunk = read(file, start, end).await?;
-    let mut headers = vec![("Upload-Offset", start.to_string())];
+    let mut headers = vec![("Upload-Offset", start.to_string()), (Upload::AHEAD_HEADER, "1".to_owned())];
     if let Some(sum) = sha256(&chunk).await {
         headers.push(("Upload-Checksum", format!("sha256 {}", base64(&sum))));
     }
     headers.push(("Content-Type", "application/offset+octet-stream".to_owned()));
-    let answer = send("PATCH", &address(id), &headers, Some(&chunk), signal).await?;
+    let answer = send("PATCH", &address(id), &headers, Some(&chunk), Some(signal)).await?;
     offset_of(&answer)
 }
 
 /// Ends an upload and removes what arrived.
-pub async fn remove(id: UploadId, signal: &AbortSignal) -> Tried<()> {
-    send("DELETE", &address(id), &[], None, signal).await.map(drop)
+pub async fn remove(id: UploadId) -> Tried<()> {
+    send("DELETE", &address(id), &[], None, None).await.map(drop)
 }
 
 fn address(id: UploadId) -> String {
@@ -96,7 +97,7 @@ async fn send(
     address: &str,
     headers: &[(&str, String)],
     body: Option<&JsValue>,
-    signal: &AbortSignal,
+    signal: Option<&AbortSignal>,
 ) -> Tried<Response> {
     let broken = |_: JsValue| Trouble::Again(LOST.to_owned());
     let sent = Headers::new().map_err(broken)?;
@@ -107,7 +108,7 @@ async fn send(
     let request = RequestInit::new();
     request.set_method(method);
     request.set_headers(&sent);
-    request.set_signal(Some(signal));
+    request.set_signal(signal);
     if let Some(body) = body {
         request.set_body(body);
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{api::get_import_setting, progress::progress_view, upload_form, url_form, wizard_address};
 use crate::{
     backups::create_wizard::COMMENT_CHARS,
-    components::{Dialog, addresses::value, fetched, typed},
+    components::{Dialog, Guard, addresses::value, fetched, typed},
     error::AppError,
     operations::OperationId,
     subscriptions::{SubscriptionId, dialogs::close_address},
@@ -25,29 +25,29 @@ pub fn ImportDialog(
         query.with(|query| query.get_str("operation").and_then(|id| id.parse::<Uuid>().ok())).map(OperationId)
     });
     let from_url = Memo::new(move |_| query.with(|query| value(query, "source")) == "url");
-    let close = close_address();
+    let (close, guard) = (close_address(), Guard::default());
     let content = {
         let close = close.clone();
         move || match operation.get() {
             Some(operation) => progress_view(id, operation, close.clone()),
-            None => source_view(id, from_url.get(), close.clone()),
+            None => source_view(id, from_url.get(), close.clone(), guard),
         }
     };
     view! {
-        <Dialog title="Restore local database" close>
+        <Dialog title="Restore local database" close guard>
             {content}
         </Dialog>
     }
 }
 
 /// Asked once: an upload must not be disturbed by fetching anything again.
-fn source_view(id: SubscriptionId, from_url: bool, close: String) -> AnyView {
+fn source_view(id: SubscriptionId, from_url: bool, close: String, guard: Guard) -> AnyView {
     let setting = Resource::new(|| (), move |()| get_import_setting(id));
     fetched(setting, move |setting, _| {
         if from_url {
             url_form::view(id, &setting, close.clone())
         } else {
-            upload_form::view(id, setting, close.clone())
+            upload_form::view(id, setting, close.clone(), guard)
         }
     })
 }

@@ -19,6 +19,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::OwnedMutexGuard;
 
 use super::{
+    ahead::Ahead,
     journal::{Journal, Record},
     kind::expect_format,
     lease::Lease,
@@ -54,6 +55,7 @@ pub(super) struct Writing {
     record: Record,
     /// `None` when its bytes were removed.
     file: Option<Arc<File>>,
+    ahead: Ahead,
     sync_begun: u64,
 }
 
@@ -62,6 +64,14 @@ pub(super) struct Chunk {
     pub offset: u64,
     pub bytes: Bytes,
     pub checksum: Option<Checksum>,
+    /// The client knows that it may come before those in front of it.
+    pub ahead: bool,
+}
+
+impl Chunk {
+    const fn end(&self) -> u64 {
+        self.offset.saturating_add(self.bytes.len() as u64)
+    }
 }
 
 impl Arrival {
@@ -72,7 +82,12 @@ impl Arrival {
         Self {
             format,
             journal,
-            writing: Arc::new(tokio::sync::Mutex::new(Writing { record, file, sync_begun: offset })),
+            writing: Arc::new(tokio::sync::Mutex::new(Writing {
+                record,
+                file,
+                ahead: Ahead::default(),
+                sync_begun: offset,
+            })),
             synced: Mutex::new(offset),
             fell_back: AtomicBool::new(false),
             arrived: AtomicU64::new(offset),
@@ -99,6 +114,7 @@ impl Arrival {
         if self.fell_back.swap(false, Ordering::SeqCst) {
             let synced = *self.synced();
             (writing.record.upload.offset, writing.sync_begun) = (synced, synced);
+            writing.ahead.forget();
             self.arrived.store(synced, Ordering::SeqCst);
         }
         Ok(writing)
@@ -108,7 +124,7 @@ impl Arrival {
         writing.record.upload.expires_at <= now && !self.is_held()
     }
 
-    /// Appends a chunk; answers how far the upload is then.
+    /// Writes a chunk where it belongs; answers how far the upload is whole then.
     pub async fn append(
         self: &Arc<Self>,
         chunk: Chunk,
@@ -117,10 +133,11 @@ impl Arrival {
     ) -> Answer<Upload> {
         let writing = self.open(now).await?;
         let stands_at = writing.record.upload.offset;
-        if chunk.offset != stands_at {
+        let is_next = chunk.offset == stands_at;
+        if !is_next && !(chunk.ahead && writing.ahead.has_room(stands_at, chunk.offset, chunk.end())) {
             return Err(refusals::wrong_offset(stands_at));
         }
-        if chunk.bytes.len() as u64 > self.length - stands_at {
+        if chunk.end() > self.length {
             return Err(refusals::more_than_announced(self.length));
         }
         let arrival = Arc::clone(self);
@@ -142,11 +159,16 @@ impl Arrival {
             expect_format(self.format, &chunk.bytes).map_err(Refusal::invalid)?;
         }
         let Some(file) = writing.file.clone() else { return Err(refusals::unknown(writing.record.upload.id)) };
+        if !chunk.ahead {
+            // Who sends one chunk after the other reckons on the offset being after the last one.
+            writing.ahead.forget();
+        }
         file.write_all_at(&chunk.bytes, chunk.offset).map_err(|error| refusals::disk(&error))?;
-        let upload = &mut writing.record.upload;
-        upload.offset += chunk.bytes.len() as u64;
-        upload.expires_at = expires_at;
-        let upload = upload.clone();
+        writing.ahead.keep(chunk.offset, chunk.end());
+        let offset = writing.record.upload.offset;
+        writing.record.upload.offset = writing.ahead.follow(offset);
+        writing.record.upload.expires_at = expires_at;
+        let upload = writing.record.upload.clone();
         self.arrived.store(upload.offset, Ordering::SeqCst);
         if upload.is_complete() {
             let synced = self.synced();

@@ -3,6 +3,7 @@
 //! An upload is a file in a folder of its own, written at the offset, and a note beside it that says how much of it is on
 //! disk for certain. Both survive a restart; nothing is assembled or copied at the end.
 
+mod ahead;
 mod arrival;
 mod journal;
 mod kind;

@@ -92,7 +92,9 @@ pub(crate) async fn ask_upload(State(app): State<App>, ApiPath(id): ApiPath<Uplo
 #[utoipa::path(patch, path = "/v1/uploads/{upload}", tag = "Uploads",
     params(("upload" = UploadId, Path), ("Tus-Resumable" = String, Header, description = "1.0.0"),
         ("Upload-Offset" = u64, Header, description = "Where the chunk begins"),
-        ("Upload-Checksum" = Option<String>, Header, description = "sha1 or sha256, and its value in Base64")),
+        ("Upload-Checksum" = Option<String>, Header, description = "sha1 or sha256, and its value in Base64"),
+        ("Holdfast-Ahead" = Option<String>, Header, description = "1: the chunk may come before those in front of it, up \
+            to 16 MiB beyond the offset")),
     request_body(content = Vec<u8>, content_type = "application/offset+octet-stream"),
     responses((status = 204, description = "Kept; headers Upload-Offset and Upload-Expires"),
         (status = 400, body = ApiError, description = "The file does not begin as its name says"),
@@ -112,6 +114,7 @@ pub(crate) async fn append_chunk(
 }
 
 async fn append(app: &App, id: UploadId, headers: &HeaderMap, body: Body) -> Answer<Response> {
+    let _room = app.uploads.room().await;
     // Read to its end before anything can be refused: who is still sending may not see the answer.
     let bytes = read_chunk(body, tus::header(headers, "content-length")).await?;
     tus::check_version(headers)?;
@@ -121,7 +124,8 @@ async fn append(app: &App, id: UploadId, headers: &HeaderMap, body: Body) -> Ans
     }
     let offset = tus::bytes(headers, "Upload-Offset")?;
     let checksum = tus::checksum(headers)?;
-    let upload = app.uploads.append(id, Chunk { offset, bytes, checksum }).await?;
+    let ahead = tus::header(headers, Upload::AHEAD_HEADER).is_some();
+    let upload = app.uploads.append(id, Chunk { offset, bytes, checksum, ahead }).await?;
     Ok(tus::progress(StatusCode::NO_CONTENT, &upload))
 }
 

@@ -10,6 +10,7 @@ use std::{
 
 use backup_api::{JobId, RepositoryId, Upload, UploadId};
 use chrono::TimeDelta;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use super::{
@@ -24,6 +25,8 @@ use crate::{config::Clock, disk, router::Answer, server::Parts};
 
 /// The longest name of a file.
 const NAME: usize = 255;
+/// The most chunks that are in memory at once, of all uploads: 32 MiB. Who comes later waits, unread.
+const CHUNKS: usize = 32;
 
 /// What is allowed.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +52,7 @@ struct Inner {
     arrivals: Mutex<HashMap<UploadId, Arc<Arrival>>>,
     /// One is made at a time, so that space is promised once.
     making: tokio::sync::Mutex<()>,
+    chunks: Semaphore,
 }
 
 impl Uploads {
@@ -63,7 +67,8 @@ impl Uploads {
             arrivals.insert(id, Arc::new(Arrival::new(journal.clone(), record, format, file)));
         }
         let arrivals = Mutex::new(arrivals);
-        Ok(Self(Arc::new(Inner { journal, settings, clock, arrivals, making: tokio::sync::Mutex::default() })))
+        let (making, chunks) = (tokio::sync::Mutex::default(), Semaphore::new(CHUNKS));
+        Ok(Self(Arc::new(Inner { journal, settings, clock, arrivals, making, chunks })))
     }
 
     /// Begins an upload; asked again for the same, answers it as it is.
@@ -121,7 +126,13 @@ impl Uploads {
         self.known(id)?.record(self.0.clock.now()).await
     }
 
-    /// Appends a chunk.
+    /// Waits until there is room in memory for one more chunk.
+    pub(super) async fn room(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.0.chunks.acquire().await.ok()
+    }
+
+    /// Writes a chunk where it belongs.
     pub(super) async fn append(&self, id: UploadId, chunk: Chunk) -> Answer<Upload> {
         let now = self.0.clock.now();
         self.known(id)?.append(chunk, now, now + self.0.settings.kept_for).await

@@ -77,6 +77,27 @@ async fn killed_in_the_middle_of_an_upload_it_goes_on_from_what_is_certain() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn killed_with_chunks_ahead_of_others_it_counts_none_of_them() {
+    let data = tempfile::tempdir().unwrap();
+    let (file, id) = (large_zip(), UploadId(Uuid::new_v4()));
+    let process = Process::start(data.path(), Cluster::shared().bin());
+    process.client.create_upload(REPOSITORY, id, "large.zip", file.len() as u64).await.unwrap();
+    for number in (0..34).filter(|number| *number != 20) {
+        let chunk = &file[number * CHUNK..(number + 1) * CHUNK];
+        process.client.append_ahead(id, (number * CHUNK) as u64, Some(&checksum(chunk)), chunk.to_vec()).await.unwrap();
+    }
+    assert_eq!(process.client.upload(id).await.unwrap().offset, 20 << 20);
+    process.kill();
+    let process = Process::start(data.path(), Cluster::shared().bin());
+    let offset = process.client.upload(id).await.unwrap().offset;
+    assert!(offset <= 20 << 20, "{offset}: the chunk in between never came");
+    let part = std::fs::read(data.path().join("uploads").join(format!("{id}.part"))).unwrap();
+    assert!(part == file[..usize::try_from(offset).unwrap()], "what it says is there is there, and nothing else");
+    send(&process.client, id, &file).await;
+    assert_eq!(run(&process.client, REPOSITORY, &import_of(id)).await.state, JobState::Succeeded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ten_uploads_at_once_need_little_memory() {
     const ALLOWED: u64 = 48 << 20;
     let data = tempfile::tempdir().unwrap();

@@ -229,6 +229,47 @@ fn large(bytes: usize) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn chunks_may_come_before_those_in_front_of_them_if_they_say_so() {
+    let served = Served::start().await;
+    let (id, file) = (id(), large(20 * CHUNK));
+    served.client.create_upload(REPOSITORY, id, "a.zip", file.len() as u64).await.unwrap();
+    let piece = |number: usize| &file[number * CHUNK..(number + 1) * CHUNK];
+    let ahead = async |number: usize| {
+        let sum = checksum(piece(number));
+        served.client.append_ahead(id, (number * CHUNK) as u64, Some(&sum), piece(number).to_vec()).await
+    };
+    let stands = async |chunks: usize| {
+        assert_eq!(served.client.upload(id).await.unwrap().offset, (chunks * CHUNK) as u64);
+    };
+    let wrong = |answer: Result<u64, backup_api::ClientError>| {
+        assert_eq!(answer.unwrap_err().refusal().unwrap().code, ErrorCode::WrongOffset);
+    };
+    wrong(served.client.append(id, CHUNK as u64, None, piece(1).to_vec()).await);
+    for number in [2, 1, 15] {
+        assert_eq!(ahead(number).await.unwrap(), 0, "it does not count yet");
+    }
+    wrong(ahead(16).await);
+    let damaged = served.client.append_ahead(id, 3 << 20, Some(&checksum(b"other")), piece(3).to_vec()).await;
+    assert_eq!(damaged.unwrap_err().refusal().unwrap().code, ErrorCode::BadChecksum);
+    assert_eq!(ahead(0).await.unwrap(), 3 << 20, "those behind it count now, but for the damaged one");
+    wrong(ahead(2).await);
+    let beyond = served.client.append_ahead(id, 18 << 20, None, vec![0; CHUNK + 1]).await;
+    assert_eq!(beyond.unwrap_err().refusal().unwrap().code, ErrorCode::TooLarge);
+    // Who sends one after the other finds plain tus: the offset is after the chunk that was sent.
+    assert_eq!(ahead(4).await.unwrap(), 3 << 20);
+    assert_eq!(served.client.append(id, 3 << 20, None, piece(3).to_vec()).await.unwrap(), 4 << 20);
+    stands(4).await;
+    // The same one twice, and all at once in any order.
+    assert_eq!(ahead(5).await.unwrap(), 4 << 20);
+    let all = join_all([7, 5, 9, 4, 8, 6].map(&ahead)).await;
+    assert_eq!(all.into_iter().map(Result::unwrap).max(), Some(10 << 20));
+    let last = join_all((10..20).map(&ahead)).await;
+    assert_eq!(last.into_iter().map(Result::unwrap).max(), Some(20 << 20));
+    assert!(served.client.upload(id).await.unwrap().is_complete());
+    assert!(std::fs::read(part(&served, id)).unwrap() == file, "what is there is what was sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_two_writers_at_once_one_is_refused() {
     let served = Served::start().await;
     let (id, file) = (id(), large(CHUNK));
