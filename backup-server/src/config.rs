@@ -219,6 +219,11 @@ impl Layout {
         self.root.join("uploads")
     }
 
+    /// Files that are fetched; they outlive a restart.
+    pub fn fetches(&self) -> PathBuf {
+        self.root.join("fetches")
+    }
+
     /// Journals and logs of jobs.
     pub fn jobs(&self) -> PathBuf {
         self.root.join("jobs")
@@ -249,8 +254,9 @@ impl Layout {
         self.root.join("links.json")
     }
 
-    pub(crate) fn folders(&self) -> [PathBuf; 6] {
-        [self.root.clone(), self.staging(), self.uploads(), self.jobs(), self.restores(), self.verifications()]
+    pub(crate) fn folders(&self) -> [PathBuf; 7] {
+        let (staging, uploads, fetches) = (self.staging(), self.uploads(), self.fetches());
+        [self.root.clone(), staging, uploads, fetches, self.jobs(), self.restores(), self.verifications()]
     }
 }
 

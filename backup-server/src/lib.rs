@@ -13,6 +13,7 @@ mod removals;
 pub mod repositories;
 pub mod restores;
 mod router;
+mod seal;
 mod server;
 pub mod sources;
 mod uploads;

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use crate::{
     config::{Config, Layout},
     durable,
-    imports::Fetching,
+    imports::{self, Fetches, Fetching},
     jobs::{JobRunner, Journal},
     keys::{self, Token},
     links::Links,
@@ -63,6 +63,7 @@ pub(crate) struct Parts {
     pub verifications: Verifications,
     pub uploads: Uploads,
     pub fetching: Fetching,
+    pub fetches: Fetches,
 }
 
 /// Why a backup server could not start.
@@ -97,7 +98,10 @@ impl BackupServer {
         let key = keys::load_or_make_key(&layout.link_key()).map_err(failed)?;
         let links = Links::load(layout.links(), key, config.clock.clone()).map_err(failed)?;
         let (sources, tools) = sources(&config, &layout)?;
-        let fetching = config.fetching(sources.settings().staging.clone())?;
+        let staging = Staging::open(layout.fetches(), config.keep_free_bytes()).map_err(failed)?;
+        let fetching = config.fetching(staging)?;
+        let fetches = Fetches::new(layout.fetches(), &key);
+        let fetched = fetches.load().map_err(failed)?;
         let repositories = Repositories::open(layout.root())?;
         sweep(&repositories).await?;
         let restores = Restores::load(layout.restores(), &key).map_err(failed)?;
@@ -123,10 +127,13 @@ impl BackupServer {
             verifications,
             uploads,
             fetching,
+            fetches,
         };
         let app = App(Arc::new(parts));
         let recovered = restores::recover::at_start(&app).await;
+        app.jobs.keep(fetched.iter().map(|(kept, _)| kept.job()));
         app.jobs.settle(&app.repositories, recovered).await;
+        imports::resume(&app, fetched).await;
         app.jobs.trim().await;
         tokio::spawn(restores::recover::watch(Arc::downgrade(&app.0)));
         tokio::spawn(verifications::keep_verifying(Arc::downgrade(&app.0)));

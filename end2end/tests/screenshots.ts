@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Page } from "@playwright/test";
 
 import { enter, expect, test } from "./fixtures.ts";
-import { backedUp, openWizard } from "./restorable.ts";
+import { backedUp, makeDatabase, openWizard } from "./restorable.ts";
 import { createSubscription, line, startBackup } from "./subscriptions.ts";
 import { arrived, choose, cutOff, fileAt, GOOD, holdChunks, noise, openImport, subscribed } from "./uploads.ts";
 
@@ -138,6 +138,7 @@ test("a plan", async ({ page, facts, open }) => {
 test("an import", async ({ page, facts, open }) => {
     test.setTimeout(300_000);
     const shoot = (name: string) => shootPage(page, name);
+    makeDatabase(facts, "fir");
     const path = await subscribed(page, facts, "Fir Workshop", "fir");
     await open(path);
     const wizard = await openImport(page);
@@ -150,7 +151,7 @@ test("an import", async ({ page, facts, open }) => {
     await wizard.getByRole("button", { name: "Upload", exact: true }).click();
     // One after the other, as from far away: a rate takes time.
     for (let chunk = 1; chunk <= 8; chunk += 1) {
-        held.letGo(1);
+        held.letGo(chunk);
         await arrived(wizard, chunk);
     }
     await page.screenshot({ path: join(folder, "import-uploading-light.png") });

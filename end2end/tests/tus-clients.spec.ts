@@ -23,10 +23,12 @@ async function importArrived(page: Page, path: string, name: string) {
     await page.goto(`${path}?wizard=import`);
     const open = wizardOf(page).getByRole("listitem").filter({ hasText: name });
     await expect(open).toContainText("all of it has arrived");
+    await wizardOf(page).getByLabel("Comment").fill("by a client");
+    await wizardOf(page).getByRole("radio", { name: /^Only keep it/ }).check();
     await open.getByRole("button", { name: "Import it" }).click();
-    await expect(page).toHaveURL(/wizard=restore&line=/, { timeout: 60_000 });
+    await expect(wizardOf(page).getByText("was checked and is a backup")).toBeVisible({ timeout: 60_000 });
     await page.goto(path);
-    await expect(line(page, name)).toContainText("Good");
+    await expect(line(page, `${name}: by a client`)).toContainText("Good");
 }
 
 test("tus-js-client uploads in chunks, and as one", async ({ page, facts, panel }) => {

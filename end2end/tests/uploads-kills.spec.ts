@@ -39,7 +39,7 @@ test("an upload goes on after a kill of the panel and of the backup server", asy
     await arrived(wizard, 3);
 
     server.kill();
-    held.letGo(1);
+    held.letGo(4);
     await expect(wizard.getByText("The backup server “Of a test” does not answer.")).toBeVisible();
     await server.start();
     await expect(wizard.getByText("Uploading", { exact: true })).toBeVisible({ timeout: 40_000 });
@@ -48,13 +48,13 @@ test("an upload goes on after a kill of the panel and of the backup server", asy
     await arrived(wizard, 7);
 
     panel.kill();
-    held.letGo(8);
+    held.letGo(18);
     await expect(wizard.getByText("The connection is lost")).toBeVisible();
     const before = chunks.length;
     await panel.start();
     await expect.poll(() => chunks.length, { timeout: 40_000 }).toBeGreaterThan(before);
     expect(chunks.at(before), "the first chunk after the panel came back").toBeGreaterThanOrEqual(7 * CHUNK);
-    held.letGo(40);
+    held.letGo(20);
 
     // All of it arrived; that it is no backup is what the import finds.
     await expect(wizard.getByText("killed.zip could not be imported.")).toBeVisible({ timeout: 60_000 });

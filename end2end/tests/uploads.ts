@@ -3,10 +3,11 @@ import { closeSync, mkdirSync, openSync, readFileSync, truncateSync, utimesSync,
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 
-import { expect, type Locator, type Page, type Request } from "@playwright/test";
+import type { Locator, Page, Request } from "@playwright/test";
 
 import type { Facts } from "./facts.ts";
-import { folder as filestoreOf, makeDatabase } from "./restorable.ts";
+import { expect, hydrated } from "./fixtures.ts";
+import { folder as filestoreOf } from "./restorable.ts";
 import { createSubscription } from "./subscriptions.ts";
 
 /** A real backup of an Odoo database of our own making. */
@@ -48,12 +49,19 @@ export function touch(file: string) {
     utimesSync(file, new Date(1_000_000_000_000), new Date(1_000_000_000_000));
 }
 
-/** A subscription for a database of its own, without any backup. Gives its page's path. */
+/** A subscription without any backup, for a database that need not be there until something is restored. Gives its
+ * page's path. */
 export async function subscribed(page: Page, facts: Facts, name: string, database: string, server?: string): Promise<string> {
-    makeDatabase(facts, database);
     const filestore = filestoreOf(facts, database);
     await createSubscription(page, facts, { name, connection: "direct", database, filestore, ...(server && { server }) });
     return new URL(page.url()).pathname;
+}
+
+/** The dialog for a new subscription, opened on its page. */
+export async function importInto(page: Page, facts: Facts, name: string, database: string) {
+    const path = await subscribed(page, facts, name, database);
+    await hydrated(page);
+    return { path, wizard: await openImport(page) };
 }
 
 /** The dialog, on a subscription's page. */
@@ -66,6 +74,21 @@ export function wizardOf(page: Page): Locator {
     return page.getByRole("dialog", { name: "Restore local database" });
 }
 
+/** Drops a file on the wizard, as a person drags it from another window. */
+export async function drop(wizard: Locator, name: string, content: string) {
+    const place = wizard.getByText("Choose a backup file, or drop it here");
+    const dragged = await place.evaluateHandle(
+        (_, [name, content]) => {
+            const dragged = new DataTransfer();
+            dragged.items.add(new File([content], name, { lastModified: 1_000_000_000_000 }));
+            return dragged;
+        },
+        [name, content] as const,
+    );
+    await place.dispatchEvent("dragover", { dataTransfer: dragged });
+    await place.dispatchEvent("drop", { dataTransfer: dragged });
+}
+
 /** Chooses a file in the wizard. */
 export async function choose(wizard: Locator, file: string) {
     await wizard.getByLabel("Choose a backup file, or drop it here").setInputFiles(file);
@@ -73,24 +96,23 @@ export async function choose(wizard: Locator, file: string) {
 
 /** Holds chunks back in the browser until a test lets them go, so that it can act in between. */
 export async function holdChunks(page: Page) {
-    let passes = 0;
+    let limit = 0;
     const waiting = new Map<Request, () => void>();
+    const mayGo = (request: Request) => Number(request.headers()["upload-offset"]) < limit;
     page.on("requestfailed", (request) => waiting.delete(request));
     await page.route("**/uploads/*", async (route, request) => {
-        if (request.method() === "PATCH") {
-            if (passes > 0) passes -= 1;
-            else await new Promise<void>((go) => waiting.set(request, go));
+        if (request.method() === "PATCH" && !mayGo(request)) {
+            await new Promise<void>((go) => waiting.set(request, go));
         }
         // A request that was given up meanwhile cannot go on.
         await route.continue().catch(() => {});
     });
     return {
-        /** Lets so many chunks go, now or when they come. */
+        /** Lets the first so many chunks of the file go, now or when they come: several are under way at once. */
         letGo(chunks: number) {
-            passes += chunks;
+            limit = chunks * CHUNK;
             for (const [request, go] of waiting) {
-                if (passes === 0) return;
-                passes -= 1;
+                if (!mayGo(request)) continue;
                 waiting.delete(request);
                 go();
             }

@@ -11,7 +11,7 @@ use js_sys::{Array, Promise};
 use leptos::prelude::*;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::{JsFuture, future_to_promise};
-use web_sys::{AbortSignal, File};
+use web_sys::{AbortController, AbortSignal, File};
 
 use super::{
     transfer::{LANES, Part, Parts, Stage, Transfer, Trouble},
@@ -22,14 +22,16 @@ use crate::operations::rate::Rate;
 /// How long a lane waits when the others are too far behind.
 const BREATH_MILLIS: i32 = 100;
 
-/// An upload from an offset to its end. A lane sends one chunk after the other; the first trouble ends all of them, each
-/// with its present chunk.
+/// An upload from an offset to its end. A lane sends one chunk after the other; the first trouble ends all of
+/// them.
 pub(super) struct Lanes {
     pub transfer: Transfer,
     pub id: UploadId,
     pub file: File,
     /// A person ends it.
-    pub signal: AbortSignal,
+    pub ended: AbortSignal,
+    /// Calls off what is under way.
+    pub under_way: AbortController,
     pub parts: RefCell<Parts>,
     pub rate: RefCell<Rate>,
     pub trouble: RefCell<Option<Trouble>>,
@@ -68,7 +70,7 @@ impl Lanes {
                 }
                 Part::Nothing => return,
             };
-            match wire::append(self.id, &self.file, part, &self.signal).await {
+            match wire::append(self.id, &self.file, part, &self.under_way.signal()).await {
                 Ok(offset) => {
                     self.moved.set(true);
                     self.parts.borrow_mut().arrived(offset);
@@ -76,18 +78,19 @@ impl Lanes {
                 }
                 Err(trouble) => {
                     self.trouble.borrow_mut().get_or_insert(trouble);
+                    self.under_way.abort();
                 }
             }
         }
     }
 
     fn is_over(&self) -> bool {
-        self.signal.aborted() || self.trouble.borrow().is_some()
+        self.ended.aborted() || self.trouble.borrow().is_some()
     }
 
     /// Nothing is shown of a transfer that somebody ended.
     fn show(&self) {
-        if self.signal.aborted() {
+        if self.ended.aborted() {
             return;
         }
         let offset = self.parts.borrow().offset();

@@ -24,6 +24,8 @@ pub struct Hold {
     file: Option<File>,
     /// Ends the run that is under way.
     run: Option<AbortController>,
+    /// Ends its requests.
+    under_way: Option<AbortController>,
 }
 
 /// Does what a person asked for.
@@ -85,9 +87,9 @@ fn choose(transfer: Transfer, file: Option<File>) {
 
 /// Ends the run that is under way, if there is one.
 fn halt(transfer: Transfer) {
-    let run = transfer.hold.try_update_value(|hold| hold.run.take()).flatten();
-    if let Some(run) = run {
-        run.abort();
+    let ends = transfer.hold.try_update_value(|hold| [hold.run.take(), hold.under_way.take()]);
+    for end in ends.into_iter().flatten().flatten() {
+        end.abort();
     }
 }
 
@@ -180,11 +182,17 @@ impl Run {
         };
         transfer.upload.set(Some(id));
         let offset = wire::offset(id, &self.signal).await?;
+        let under_way =
+            AbortController::new().map_err(|_| Trouble::Stop("This browser is too old to upload with.".to_owned()))?;
+        if !self.is_over() {
+            transfer.hold.update_value(|hold| hold.under_way = Some(under_way.clone()));
+        }
         let lanes = Rc::new(Lanes {
             transfer,
             id,
             file: self.file.clone(),
-            signal: self.signal.clone(),
+            ended: self.signal.clone(),
+            under_way,
             parts: RefCell::new(Parts::after(offset, self.chosen.length)),
             rate: RefCell::default(),
             trouble: RefCell::default(),

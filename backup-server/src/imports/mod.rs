@@ -3,7 +3,11 @@
 mod check;
 mod fetch;
 mod job;
+mod resume;
 pub(crate) mod routes;
 mod words;
 
-pub(crate) use fetch::Fetching;
+pub(crate) use {
+    fetch::{Fetches, Fetching},
+    resume::resume,
+};

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     jobs::{
-        Done, NewJob,
+        NewJob,
         routes::{fingerprint, refuse_known},
     },
     router::{Answer, ApiJson, ApiPath, Refusal},
@@ -42,12 +42,17 @@ pub(crate) async fn start_import(
     let origin = match &start.from {
         ImportSource::Upload { upload } => Origin::Upload(app.uploads.hold(*upload, repository, start.job).await?),
         ImportSource::Url { url, file_name } => {
-            Origin::Url(Target::parse(url, file_name.as_deref()).map_err(Refusal::invalid)?)
+            let target = Target::parse(url, file_name.as_deref()).map_err(Refusal::invalid)?;
+            let kept = app.fetches.begin(repository, &start).await;
+            let kept = kept.map_err(|error| Refusal::internal("The import could not be written down", &error))?;
+            Origin::Url(target, Box::new(kept))
         }
     };
+    let lasts = matches!(origin, Origin::Url(..));
     let work = ImportJob { app: app.clone(), repository, start, origin };
-    let work = Box::new(|context| -> BoxFuture<'static, _> {
-        Box::pin(async { work.run(context).await.map(|backup| Done::Backup(Box::new(backup))) })
-    });
-    Ok((StatusCode::ACCEPTED, Json(app.jobs.submit(new, work).await?)))
+    let job = app.jobs.submit(new, work.into_work()).await?;
+    if lasts {
+        app.jobs.keep([job.id]);
+    }
+    Ok((StatusCode::ACCEPTED, Json(job)))
 }

@@ -15,7 +15,7 @@ mod words;
 pub(crate) use backup::BackupJob;
 pub(crate) use context::JobContext;
 pub(crate) use journal::Journal;
-pub(crate) use runner::{Done, JobRunner, NewJob, SubmitError};
+pub(crate) use runner::{Done, JobRunner, NewJob, SubmitError, Work};
 pub(crate) use space::check as check_space;
 pub(crate) use storing::{Wanted, reporter, store};
 pub(crate) use words::size;

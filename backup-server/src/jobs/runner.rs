@@ -171,15 +171,47 @@ impl JobRunner {
         self.table().closed
     }
 
+    /// These jobs go on after a restart: a stop does not end them, and [`Self::resume`] brings them back.
+    pub fn keep(&self, jobs: impl IntoIterator<Item = JobId>) {
+        let mut table = self.table();
+        for id in jobs {
+            if let Some(entry) = table.entries.get_mut(&id) {
+                entry.lasts = true;
+            }
+        }
+    }
+
+    /// Runs a kept job once more, after [`Self::settle`].
+    pub async fn resume(&self, id: JobId, work: Work) {
+        self.change(id, |job| {
+            (job.state, job.phase, job.progress) = (JobState::Queued, Phase::Waiting, Progress::default());
+        })
+        .await;
+        {
+            let mut table = self.table();
+            let Some(entry) = table.entries.get_mut(&id) else { return };
+            entry.work = Some(work);
+            table.queue.push_back(id);
+        }
+        self.start_next();
+    }
+
+    /// Whether a job ends only because the server stops, and goes on with the next start.
+    pub fn goes_on_later(&self, id: JobId) -> bool {
+        let table = self.table();
+        table.closed && table.entries.get(&id).is_some_and(|entry| entry.lasts)
+    }
+
     /// After a start: brings jobs that were not over when the process ended to their end. `recovered` are those whose own
     /// journal told how they end. A job whose backup is there, if that is all that it makes, had done its work (a backup
     /// appears as a whole or not at all); all others were interrupted.
     pub async fn settle(&self, repositories: &Repositories, mut recovered: HashMap<JobId, Result<Done, Failure>>) {
-        let open: Vec<Record> = {
+        let open: Vec<(Record, bool)> = {
             let table = self.table();
-            table.entries.values().map(Entry::record).filter(|record| !record.job.state.is_final()).collect()
+            let open = table.entries.values().filter(|entry| !entry.job.borrow().state.is_final());
+            open.map(|entry| (entry.record(), entry.lasts)).collect()
         };
-        for record in open {
+        for (record, lasts) in open {
             let id = record.job.id;
             let made = match record.backup {
                 Some(backup) => repositories.get(record.job.repository, backup).await.ok(),
@@ -191,6 +223,7 @@ impl JobRunner {
                     outcome
                 }
                 (None, JobKind::Backup | JobKind::Import, Some(backup)) => Ok(Done::Backup(Box::new(backup))),
+                (None, _, None) if lasts => continue,
                 (None, _, made) => {
                     self.note_backup(id, made).await;
                     Err(interrupted())
@@ -212,6 +245,7 @@ impl JobRunner {
             let mut table = self.table();
             let place = table.queue.iter().position(|queued| *queued == id);
             let entry = table.entries.get_mut(&id)?;
+            entry.lasts = false;
             entry.cancel.cancel();
             if place.is_some() {
                 // What it would have worked with is free again.
@@ -292,6 +326,10 @@ impl JobRunner {
     /// Brings a job to its final state, whatever it was, unless it is final already.
     async fn finish(&self, id: JobId, outcome: Result<Done, Failure>) {
         let Some(context) = self.context(id) else { return };
+        let is_stopped = context.cancel.is_cancelled() || matches!(&outcome, Err(failure) if *failure == interrupted());
+        if outcome.is_err() && is_stopped && self.goes_on_later(id) {
+            return;
+        }
         let outcome = outcome.map_err(|failure| self.as_asked(&context, failure));
         if let Err(failure) = &outcome {
             context.error(&failure.message);

@@ -16,6 +16,8 @@ pub(super) struct Entry {
     pub cancel: CancellationToken,
     /// Taken when it begins to run.
     pub work: Option<Work>,
+    /// It goes on after a restart, with what it keeps itself.
+    pub lasts: bool,
 }
 
 impl Entry {
@@ -26,6 +28,7 @@ impl Entry {
             backup: record.backup,
             cancel: CancellationToken::new(),
             work,
+            lasts: false,
         }
     }
 

@@ -15,8 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedMutexGuard;
 
-use super::seal;
-use crate::durable;
+use crate::{durable, seal};
 
 /// How long a closed restore is remembered, so that an undo that comes too late is told why.
 const KEPT_FOR: TimeDelta = TimeDelta::days(90);
@@ -190,7 +189,7 @@ impl Restores {
             }
         }
         let (records, turns) = (Mutex::new(records), Mutex::default());
-        Ok(Self(Arc::new(Inner { folder, key: seal::key(key), records, turns })))
+        Ok(Self(Arc::new(Inner { folder, key: seal::key(key, "holdfast restore plans"), records, turns })))
     }
 
     /// Every remembered restore.

@@ -11,7 +11,6 @@ mod preflight;
 pub(crate) mod recover;
 pub mod replay;
 pub(crate) mod routes;
-mod seal;
 mod targets;
 mod task;
 mod undo;

@@ -5,7 +5,7 @@ use std::io::SeekFrom;
 use backup_api::Failure;
 use tokio::{
     fs::File,
-    io::{AsyncSeekExt, AsyncWriteExt, BufWriter},
+    io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, BufWriter},
 };
 
 use super::{Staging, staging::StagedFile};
@@ -33,6 +33,28 @@ impl Sink {
         let (staged, file) = staging.create()?;
         let writer = BufWriter::with_capacity(BUFFER, File::from_std(file));
         Ok((staged, Self { staging: staging.clone(), writer, bytes: 0, checked: 0, head: Vec::new() }))
+    }
+
+    /// Behind so many bytes of a file; what else is in it is cut off.
+    pub async fn behind(staging: &Staging, file: std::fs::File, bytes: u64) -> Result<Self, Failure> {
+        staging.check_space(SPACE_STEP)?;
+        let (mut file, mut head) = (File::from_std(file), Vec::new());
+        let ready = async {
+            file.set_len(bytes).await?;
+            file.seek(SeekFrom::Start(0)).await?;
+            (&mut file).take(HEAD as u64).read_to_end(&mut head).await?;
+            file.seek(SeekFrom::Start(bytes)).await
+        };
+        ready.await.map_err(|error| staging.failure(&error))?;
+        let writer = BufWriter::with_capacity(BUFFER, file);
+        Ok(Self { staging: staging.clone(), writer, bytes, checked: bytes, head })
+    }
+
+    /// Makes certain that all that was taken is on disk.
+    pub async fn sync(&mut self) -> Result<(), Failure> {
+        self.writer.flush().await.map_err(|error| self.staging.failure(&error))?;
+        // Waits until the last write has reached the file.
+        self.writer.get_mut().sync_data().await.map_err(|error| self.staging.failure(&error))
     }
 
     /// Takes the next piece.
@@ -74,9 +96,7 @@ impl Sink {
 
     /// After the last piece: its bytes and what it begins with.
     pub async fn finish(mut self) -> Result<(u64, Vec<u8>), Failure> {
-        self.writer.flush().await.map_err(|error| self.staging.failure(&error))?;
-        // Waits until the last write has reached the file.
-        self.writer.get_mut().sync_data().await.map_err(|error| self.staging.failure(&error))?;
+        self.sync().await?;
         Ok((self.bytes, self.head))
     }
 }

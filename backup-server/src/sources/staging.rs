@@ -73,7 +73,7 @@ impl Staging {
     }
 
     /// A failure for an error of the folder's disk.
-    pub(super) fn failure(&self, error: &io::Error) -> Failure {
+    pub(crate) fn failure(&self, error: &io::Error) -> Failure {
         let code = if is_disk_full(error) { FailureCode::NoSpace } else { FailureCode::Storage };
         let message = format!(
             "The backup server's staging folder {} cannot be written: {error}. Check the disk and the folder's owner.",

@@ -67,7 +67,7 @@ impl Served {
     }
 
     pub fn staged(&self) -> Vec<PathBuf> {
-        files_in(&self.data.join("staging"))
+        [files_in(&self.data.join("staging")), files_in(&self.data.join("fetches"))].concat()
     }
 
     /// Starts a backup under new identities and waits for its end.

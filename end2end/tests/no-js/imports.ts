@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
 import { enter, expect, test } from "../fixtures.ts";
+import { makeDatabase } from "../restorable.ts";
 import { addServer, SEPARATE } from "../servers.ts";
 import { GOOD, openImport, subscribed, wizardOf } from "../uploads.ts";
 
@@ -15,6 +16,7 @@ test("from the address of a file to the restore's wizard", async ({ page, facts,
     try {
         await enter(page, facts.panels["no-js"].setup_url);
         await addServer(page, facts);
+        makeDatabase(facts, "plain_url");
         const path = await subscribed(page, facts, "Plain URL", "plain_url", SEPARATE);
         await open(path);
         const wizard = await openImport(page);

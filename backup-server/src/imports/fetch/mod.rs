@@ -5,6 +5,7 @@
 //! only its host is ever shown.
 
 mod ask;
+mod kept;
 mod name;
 mod transfer;
 mod words;
@@ -15,9 +16,11 @@ use backup_api::{BackupFormat, Failure, Secret};
 use reqwest::header::HeaderValue;
 use url::Url;
 
+pub(crate) use kept::{Fetches, Kept};
+
 use crate::{
     jobs::JobContext,
-    sources::{AddressPolicy, StagedFile, Staging, cancelled},
+    sources::{AddressPolicy, Staging, cancelled},
 };
 
 /// How files are fetched.
@@ -50,10 +53,11 @@ pub(super) struct Target {
 
 /// A file that is here as a whole.
 pub(super) struct Fetched {
-    pub file: StagedFile,
     pub bytes: u64,
     pub format: BackupFormat,
     pub name: String,
+    /// Its name where it comes from, if it has one there.
+    pub original: String,
 }
 
 impl Target {
@@ -68,11 +72,16 @@ impl Target {
     }
 }
 
-/// Fetches a file into the staging folder. When the job is cancelled, nothing is left of it.
-pub(super) async fn fetch(settings: &Fetching, context: &JobContext, target: &Target) -> Result<Fetched, Failure> {
+/// Fetches a file, or what is not here yet of it.
+pub(super) async fn fetch(
+    settings: &Fetching,
+    context: &JobContext,
+    target: &Target,
+    kept: &mut Kept,
+) -> Result<Fetched, Failure> {
     tokio::select! {
         biased;
         () = context.cancel.cancelled() => Err(cancelled()),
-        fetched = transfer::run(settings, context, target) => fetched,
+        fetched = transfer::run(settings, context, target, kept) => fetched,
     }
 }

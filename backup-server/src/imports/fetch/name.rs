@@ -10,10 +10,15 @@ const LONGEST: usize = 255;
 
 /// The best of the names that there are: the first that tells a format, else the first.
 pub(super) fn best(asked: Option<&str>, headers: &HeaderMap, answered: &Url, first: &Url) -> String {
-    let names = [asked.map(str::to_owned), of_headers(headers), of_path(answered), of_path(first)];
-    let names: Vec<String> = names.into_iter().flatten().collect();
+    let asked = asked.filter(|name| Format::of_name(name).is_some()).map(str::to_owned);
+    asked.or_else(|| original(headers, answered, first)).unwrap_or_else(|| "the file".to_owned())
+}
+
+/// What it is called where it comes from.
+pub(super) fn original(headers: &HeaderMap, answered: &Url, first: &Url) -> Option<String> {
+    let names: Vec<String> = [of_headers(headers), of_path(answered), of_path(first)].into_iter().flatten().collect();
     let telling = names.iter().find(|name| Format::of_name(name).is_some());
-    telling.or(names.first()).cloned().unwrap_or_else(|| "the file".to_owned())
+    telling.or(names.first()).cloned()
 }
 
 /// `attachment; filename="acme.zip"; filename*=UTF-8''acm%C3%A9.zip`.

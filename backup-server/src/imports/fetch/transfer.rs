@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backup_api::{BackupFormat, Failure, Phase, Progress};
+use backup_api::{Failure, Phase, Progress};
 use reqwest::{
     Response, StatusCode,
     header::{CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE},
@@ -13,6 +13,7 @@ use url::Url;
 use super::{
     Fetched, Fetching, Target,
     ask::ask,
+    kept::{Kept, Known},
     name,
     words::{self, Stop},
 };
@@ -30,45 +31,49 @@ const BEGINNINGS: u32 = 3;
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Bytes that tell what a file is.
 const HEAD: usize = 512;
+/// Bytes between two notes of how much is on disk for certain.
+const CERTAIN_STEP: u64 = 16 << 20;
 
 struct Transfer<'a> {
     settings: &'a Fetching,
     context: &'a JobContext,
     target: &'a Target,
+    kept: &'a mut Kept,
     sink: Sink,
-    /// Bytes in all, where they were told.
-    total: Option<u64>,
-    /// What an answer must still be made of, for the rest to fit to what is here.
-    validator: Option<HeaderValue>,
-    name: String,
-    /// Known from the name, or from the beginning.
-    format: Option<BackupFormat>,
     /// An answer with the file came.
     answered: bool,
     beginnings: u32,
 }
 
-/// Fetches all of it.
-pub(super) async fn run(settings: &Fetching, context: &JobContext, target: &Target) -> Result<Fetched, Failure> {
+/// Fetches all of it that is not here yet.
+pub(super) async fn run(
+    settings: &Fetching,
+    context: &JobContext,
+    target: &Target,
+    kept: &mut Kept,
+) -> Result<Fetched, Failure> {
     context.enter(Phase::Fetching);
-    let (file, sink) = Sink::open(&settings.staging)?;
-    let mut transfer = Transfer {
-        settings,
-        context,
-        target,
-        sink,
-        total: None,
-        validator: None,
-        name: String::new(),
-        format: None,
-        answered: false,
-        beginnings: 0,
-    };
-    transfer.until_whole().await?;
-    let Transfer { sink, format, name, .. } = transfer;
-    let (bytes, _) = sink.finish().await?;
+    let sink = kept.open(&settings.staging).await?;
+    let answered = sink.bytes() > 0;
+    if answered {
+        context.info(format!("{} of “{}” are here already.", size(sink.bytes()), kept.known().name));
+    }
+    if !kept.known().whole {
+        let mut transfer = Transfer { settings, context, target, kept, sink, answered, beginnings: 0 };
+        transfer.until_whole().await?;
+        let Transfer { kept, sink, .. } = transfer;
+        let (bytes, _) = sink.finish().await?;
+        (kept.known().certain, kept.known().whole) = (bytes, true);
+        kept.save().await?;
+        return fetched(target, kept);
+    }
+    fetched(target, kept)
+}
+
+fn fetched(target: &Target, kept: &mut Kept) -> Result<Fetched, Failure> {
+    let Known { certain, format, name, original, .. } = kept.known().clone();
     let format = format.ok_or_else(|| words::empty(target.host()))?;
-    Ok(Fetched { file, bytes, format, name })
+    Ok(Fetched { bytes: certain, format, name, original })
 }
 
 impl Transfer<'_> {
@@ -98,7 +103,6 @@ impl Transfer<'_> {
         let host = url.host_str().unwrap_or_default().to_owned();
         if response.status() == StatusCode::RANGE_NOT_SATISFIABLE && self.sink.bytes() > 0 {
             // The file is another now.
-            self.validator = None;
             self.begin_again().await?;
             return Err(words::changed(&host));
         }
@@ -112,7 +116,7 @@ impl Transfer<'_> {
             let Some(piece) = next.map_err(|error| words::cut(error, &host, self.sink.bytes()))? else { break };
             self.take(&piece, &host).await?;
         }
-        match self.total {
+        match self.kept.known().total {
             Some(total) if self.sink.bytes() < total => Err(words::short(&host, self.sink.bytes(), total)),
             _ if self.sink.bytes() == 0 => Err(words::empty(&host).into()),
             _ => Ok(self.check_head(&host, true)?),
@@ -120,14 +124,14 @@ impl Transfer<'_> {
     }
 
     /// Asks for what is not here yet.
-    fn rest(&self) -> HeaderMap {
+    fn rest(&mut self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let from = self.sink.bytes();
         if from > 0
             && let Ok(range) = HeaderValue::try_from(format!("bytes={from}-"))
         {
             headers.insert(RANGE, range);
-            if let Some(validator) = self.validator.clone() {
+            if let Some(validator) = self.kept.known().validator.as_deref().and_then(|text| text.try_into().ok()) {
                 headers.insert(IF_RANGE, validator);
             }
         }
@@ -137,12 +141,12 @@ impl Transfer<'_> {
     /// Finds out where the answer begins, and whether all of it may be taken.
     async fn take_headers(&mut self, response: &Response, url: &Url) -> Result<(), Stop> {
         let (headers, here) = (response.headers(), self.sink.bytes());
+        let known = self.kept.known().total;
         let part = (response.status() == StatusCode::PARTIAL_CONTENT).then(|| part_of(headers)).flatten();
-        let goes_on = part.is_some_and(|(from, total)| from == here && (self.total.is_none() || total == self.total));
+        let goes_on = part.is_some_and(|(from, total)| from == here && (known.is_none() || total == known));
         if here > 0 && !goes_on {
             self.begin_again().await?;
             if part.is_some() {
-                self.validator = None;
                 return Err(words::changed(url.host_str().unwrap_or_default()));
             }
         }
@@ -151,20 +155,22 @@ impl Transfer<'_> {
             return Err(words::too_large(total, limit).into());
         }
         self.settings.staging.check_space(total.unwrap_or(0).saturating_sub(self.sink.bytes()))?;
-        self.total = total;
-        self.validator = validator(headers);
+        let known = self.kept.known();
+        (known.total, known.validator) = (total, validator(headers));
         if !self.answered {
             self.answered = true;
-            self.name = name::best(self.target.name.as_deref(), headers, url, &self.target.url);
-            self.format = Format::of_name(&self.name);
+            known.name = name::best(self.target.name.as_deref(), headers, url, &self.target.url);
+            known.original = name::original(headers, url, &self.target.url).unwrap_or_default();
+            known.format = Format::of_name(&known.name);
             let of = total.map_or_else(|| "of unknown size".to_owned(), size);
-            self.context.info(format!("Fetching “{}” ({of}).", self.name));
+            self.context.info(format!("Fetching “{}” ({of}).", known.name));
         }
-        Ok(())
+        Ok(self.kept.save().await?)
     }
 
     async fn begin_again(&mut self) -> Result<(), Stop> {
-        self.total = None;
+        let known = self.kept.known();
+        (known.total, known.validator, known.certain) = (None, None, 0);
         self.beginnings += 1;
         if self.beginnings > BEGINNINGS {
             return Err(words::no_rest(self.target.host()).into());
@@ -173,6 +179,8 @@ impl Transfer<'_> {
             self.context
                 .warn("The server cannot go on where it stopped, or the file changed: it comes from its beginning.");
         }
+        // What is noted of the old bytes must not be said of the new ones.
+        self.kept.save().await?;
         Ok(self.sink.begin_again().await?)
     }
 
@@ -186,7 +194,13 @@ impl Transfer<'_> {
         if began && done_bytes >= HEAD as u64 {
             self.check_head(host, false)?;
         }
-        self.context.progress(Phase::Fetching, Progress { done_bytes, total_bytes: self.total });
+        let known = self.kept.known();
+        self.context.progress(Phase::Fetching, Progress { done_bytes, total_bytes: known.total });
+        if done_bytes - known.certain >= CERTAIN_STEP {
+            self.sink.sync().await?;
+            self.kept.known().certain = done_bytes;
+            self.kept.save().await?;
+        }
         Ok(())
     }
 
@@ -200,9 +214,10 @@ impl Transfer<'_> {
             let title = odoo::title(&String::from_utf8_lossy(head));
             return Err(words::web_page(host, title.as_deref()));
         }
-        let format = self.format.or_else(|| Format::of_content(head)).unwrap_or_default();
+        let known = self.kept.known();
+        let format = known.format.or_else(|| Format::of_content(head)).unwrap_or_default();
         expect_format(format, head).map_err(words::content)?;
-        self.format = Some(format);
+        known.format = Some(format);
         Ok(())
     }
 }
@@ -216,9 +231,9 @@ fn part_of(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
 }
 
 /// What `If-Range` takes: a strong entity tag, or the time of the last change.
-fn validator(headers: &HeaderMap) -> Option<HeaderValue> {
+fn validator(headers: &HeaderMap) -> Option<String> {
     let tag = headers.get(ETAG).filter(|tag| tag.as_bytes().starts_with(b"\""));
-    tag.or_else(|| headers.get(LAST_MODIFIED)).cloned()
+    tag.or_else(|| headers.get(LAST_MODIFIED)).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -243,7 +258,7 @@ mod tests {
     fn only_what_tells_every_change_is_a_validator() {
         let time = "Wed, 21 Oct 2026 07:28:00 GMT";
         let of = |tag| validator(&headers(&[(ETAG, tag), (LAST_MODIFIED, time)])).unwrap();
-        assert_eq!((of("\"abc\""), of("W/\"abc\"")), (HeaderValue::from_static("\"abc\""), time.parse().unwrap()));
+        assert_eq!((of("\"abc\"").as_str(), of("W/\"abc\"").as_str()), ("\"abc\"", time));
         assert_eq!(validator(&HeaderMap::new()), None);
     }
 }

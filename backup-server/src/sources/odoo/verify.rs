@@ -66,7 +66,7 @@ fn scan_dump(zip: &OdooZip, cancel: &CancellationToken) -> Result<Scan, Failure>
 
 /// What is known of a checked zip, with what was seen in its `dump.sql`.
 pub(crate) fn describe(zip: OdooZip, scan: Scan) -> Zip {
-    let manifest = zip.manifest.clone().unwrap_or_default();
+    let (manifest, has_manifest) = (zip.manifest.clone().unwrap_or_default(), zip.manifest.is_some());
     let (in_zip, ignored) = (zip.attachments.clone(), zip.ignored.clone());
     let content = zip.into_content();
     let mut facts = SourceFacts {
@@ -74,6 +74,12 @@ pub(crate) fn describe(zip: OdooZip, scan: Scan) -> Zip {
         postgres_version: scan.postgres_version.or(manifest.pg_version),
         ..SourceFacts::default()
     };
+    if !has_manifest {
+        facts.warnings.push(
+            "The zip has no manifest.json: which Odoo it is from was read in the dump; of its modules only the dump knows."
+                .to_owned(),
+        );
+    }
     if in_zip.missing_count() > 0 {
         facts.warnings.push(format!(
             "{} files in the zip have other content than their name says and were left out. Look at the disk of the Odoo \

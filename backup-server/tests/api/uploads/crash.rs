@@ -18,7 +18,7 @@ use crate::{
 const CHUNK: usize = 1_048_576;
 
 /// A good zip of about 40 MB: the fixture with an entry that is left out of the backup.
-fn large_zip() -> Vec<u8> {
+pub fn large_zip() -> Vec<u8> {
     let mut entries = tiny();
     let mut noise = 1_u64;
     let ballast = (0..5_000_000).flat_map(|_| {

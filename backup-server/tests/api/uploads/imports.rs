@@ -15,13 +15,13 @@ fn uploads(served: &Served) -> usize {
 }
 
 /// Imports a file and waits for the end of that.
-async fn import(served: &Served, name: &str, file: &[u8]) -> Job {
+pub async fn import(served: &Served, name: &str, file: &[u8]) -> Job {
     let id = upload(&served.client, name, file).await;
     run(&served.client, REPOSITORY, &import_of(id)).await
 }
 
 /// Imports a file that must be refused for its content, and leave nothing.
-async fn must_be_refused(served: &Served, what: &str, name: &str, file: &[u8], code: FailureCode, word: &str) {
+pub async fn must_be_refused(served: &Served, what: &str, name: &str, file: &[u8], code: FailureCode, word: &str) {
     let before = served.client.backups(REPOSITORY).await.unwrap();
     let job = import(served, name, file).await;
     let failure = job.failure.unwrap_or_else(|| panic!("{what} became a backup"));
