@@ -39,6 +39,7 @@ struct Received {
     uploads: HashMap<UploadId, (Upload, Vec<u8>)>,
     imports: Vec<(RepositoryId, StartImport)>,
     refusal: Option<(u16, ApiError)>,
+    ahead: Vec<u64>,
 }
 
 impl Receiver {
@@ -55,6 +56,11 @@ impl Receiver {
     /// What has arrived of an upload; `None` when it is not there.
     pub fn bytes(&self, id: UploadId) -> Option<Vec<u8>> {
         self.state.lock().unwrap().uploads.get(&id).map(|(_, bytes)| bytes.clone())
+    }
+
+    /// Where chunks began that came before those in front of them; it keeps none of those.
+    pub fn ahead(&self) -> Vec<u64> {
+        self.state.lock().unwrap().ahead.clone()
     }
 
     /// Every upload that is there.
@@ -183,7 +189,12 @@ async fn append(
     check_version(&headers);
     let upload = it.upload(id)?;
     assert!(u64::try_from(chunk.len()).unwrap() <= Upload::CHUNK_BYTES);
-    if number(&headers, "upload-offset") != upload.offset {
+    let begins = number(&headers, "upload-offset");
+    if begins != upload.offset && headers.contains_key(Upload::AHEAD_HEADER) {
+        it.state.lock().unwrap().ahead.push(begins);
+        return Ok((StatusCode::NO_CONTENT, [("upload-offset", upload.offset.to_string())]).into_response());
+    }
+    if begins != upload.offset {
         return Err(refusal(409, ErrorCode::WrongOffset, "It does not begin where the last one ended."));
     }
     if let Some(checksum) = headers.get("upload-checksum") {

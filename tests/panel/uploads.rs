@@ -20,6 +20,7 @@ on_both_databases!(
     every_file_that_cannot_be_a_backup_is_refused_at_once,
     an_upload_belongs_to_a_person_and_a_subscription,
     a_client_may_send_a_file_as_one,
+    a_chunk_ahead_of_others_is_passed_on_as_one,
     what_the_backup_server_refuses_is_passed_on_with_its_words,
     an_upload_that_was_removed_is_forgotten,
 );
@@ -271,6 +272,18 @@ async fn an_upload_that_was_removed_is_forgotten(stage: Stage) {
     let operator = scene.stage.signed_in(Role::Operator).await;
     assert_eq!(create(&operator, scene.subscription, "new.zip", 5).send().await.unwrap().status(), 201);
     assert_eq!(scene.stage.number("SELECT COUNT(*) FROM uploads").await, 1, "rows of uploads nobody asks for go");
+}
+
+async fn a_chunk_ahead_of_others_is_passed_on_as_one(stage: Stage) {
+    let scene = Scene::new(stage).await;
+    let path = scene.begin("acme.zip", 20_000_000).await;
+    let mebibyte = usize::try_from(Upload::CHUNK_BYTES).unwrap();
+    let ahead = |chunk: &[u8]| patch(&scene.operator, &path, 2 * mebibyte, chunk).header(Upload::AHEAD_HEADER, "1");
+    let told = ahead(&vec![7; mebibyte]).send().await.unwrap();
+    assert_eq!((told.status().as_u16(), offset(&told)), (204, 0), "nothing counts before what is in front of it");
+    assert_eq!(scene.receiver.ahead(), [2 << 20]);
+    refused(patch(&scene.operator, &path, 2 * mebibyte, b"x"), 409, "where the last one ended").await;
+    refused(ahead(&vec![7; mebibyte + 1]), 413, "1048576 bytes").await;
 }
 
 async fn a_client_may_send_a_file_as_one(stage: Stage) {
