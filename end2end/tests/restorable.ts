@@ -65,3 +65,11 @@ export async function openWizard(page: Page) {
     await expect(wizard.getByRole("heading", { name: "Checks" })).toBeVisible();
     return wizard;
 }
+
+/** The worst day: a database with a good backup, wrecked since, and the wizard that brings it back, opened on the
+ * subscription's page. */
+export async function wrecked(page: Page, facts: Facts, name: string, database: string, connection?: "direct" | "odoo") {
+    const path = await backedUp(page, facts, name, database, connection);
+    wreck(facts, database);
+    return { path, wizard: await openWizard(page) };
+}

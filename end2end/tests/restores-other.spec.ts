@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { sql } from "./archives.ts";
 import { expect, hydrated, test } from "./fixtures.ts";
-import { backedUp, isWrecked, openWizard, wreck } from "./restorable.ts";
+import { backedUp, isWrecked, openWizard, wreck, wrecked } from "./restorable.ts";
 import { line } from "./subscriptions.ts";
 
 const ODOO_15 = "UPDATE ir_module_module SET latest_version = '15.0.1.3' WHERE name = 'base'";
@@ -12,15 +12,11 @@ const ODOO_15 = "UPDATE ir_module_module SET latest_version = '15.0.1.3' WHERE n
 test("through Odoo over HTTP a backup is restored, and the restore is undone", async ({
     page,
     facts,
-    open,
     checkAccessibility,
 }) => {
     test.setTimeout(240_000);
     const database = "through_odoo";
-    const path = await backedUp(page, facts, "Through the manager", database, "odoo");
-    wreck(facts, database);
-    await open(path);
-    const wizard = await openWizard(page);
+    const { wizard } = await wrecked(page, facts, "Through the manager", database, "odoo");
     await checkAccessibility();
     await wizard.getByLabel("Type the database's name to confirm").fill(database);
     await wizard.getByRole("button", { name: `Replace ${database}` }).click();

@@ -6,7 +6,7 @@ import type { Page } from "@playwright/test";
 import { sql } from "./archives.ts";
 import { ADMINISTRATOR } from "./facts.ts";
 import { expect, test } from "./fixtures.ts";
-import { backedUp, folder, isWrecked, makeDatabase, openWizard, wreck } from "./restorable.ts";
+import { backedUp, folder, isWrecked, makeDatabase, openWizard, wrecked } from "./restorable.ts";
 import { line } from "./subscriptions.ts";
 
 /** Keeps which steps were shown as the present one; gives a function that reads them. */
@@ -29,10 +29,7 @@ test("a backup is restored into its database, and the restore is undone", async 
 }) => {
     test.setTimeout(180_000);
     const database = "worst_day";
-    const path = await backedUp(page, facts, "Worst Day", database);
-    wreck(facts, database);
-    await open(path);
-    const wizard = await openWizard(page);
+    const { path, wizard } = await wrecked(page, facts, "Worst Day", database);
 
     await test.step("the wizard says what goes into what, and what that means", async () => {
         await expect(wizard).toContainText("Odoo 18.0");
@@ -117,16 +114,12 @@ test("a backup is restored into its database, and the restore is undone", async 
 test("a copy is made beside the database, neutralized, and a taken name stops it", async ({
     page,
     facts,
-    open,
     checkAccessibility,
 }) => {
     test.setTimeout(120_000);
     const [database, copy] = ["original", "original_test"];
-    const path = await backedUp(page, facts, "Original", database);
     makeDatabase(facts, "taken");
-    wreck(facts, database);
-    await open(path);
-    const wizard = await openWizard(page);
+    const { wizard } = await wrecked(page, facts, "Original", database);
     await wizard.getByLabel("Neutralize the database").check();
     await wizard.getByLabel("Restore into another database instead").check();
     await expect(wizard.getByLabel("Safety backup of the present database first")).toBeHidden();

@@ -2,7 +2,7 @@
 import type { Page } from "@playwright/test";
 
 import { enter, expect, test } from "../fixtures.ts";
-import { backedUp, isWrecked, openWizard, wreck } from "../restorable.ts";
+import { isWrecked, wrecked } from "../restorable.ts";
 
 /** Loads the page again until it says so. */
 async function reloadedUntil(page: Page, words: string) {
@@ -12,14 +12,11 @@ async function reloadedUntil(page: Page, words: string) {
     }).toPass({ timeout: 90_000 });
 }
 
-test("from the line to the undo", async ({ page, facts, open }) => {
+test("from the line to the undo", async ({ page, facts }) => {
     test.setTimeout(180_000);
     const database = "plain_pages";
     await enter(page, facts.panels["no-js"].setup_url);
-    const path = await backedUp(page, facts, "Plain restore", database);
-    wreck(facts, database);
-    await open(path);
-    const wizard = await openWizard(page);
+    const { wizard } = await wrecked(page, facts, "Plain restore", database);
 
     await wizard.getByLabel("Restore into another database instead").check();
     await wizard.getByLabel("Name of the new database").fill("plain_copy");
