@@ -49,6 +49,8 @@ class Panel:
 
     def __init__(self, programs, site, folder):
         environment = {"RUST_LOG": "warn", **os.environ}
+        # A test of PostgreSQL may have set it.
+        environment.pop("DATABASE_URL", None)
         data, self.processes = folder / "backup-server", {}
         server = {"BACKUP_LISTEN": "127.0.0.1:0", "BACKUP_DATA": str(data), "BACKUP_KEEP_FREE_MB": "0"}
         address = self.start("backup server", programs / "backup-server", environment | server, r"Listening on (http:\S+)")

@@ -3,6 +3,7 @@
 mod backup;
 mod context;
 mod journal;
+mod restarts;
 pub(crate) mod routes;
 mod runner;
 mod space;

@@ -1,7 +1,6 @@
 //! Takes jobs, runs them within the limits, and keeps journal and memory in step.
 
 use std::{
-    collections::HashMap,
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -20,7 +19,7 @@ use super::{
     journal::{JobLog, Journal, Record, outdated},
     table::{Entry, Table},
 };
-use crate::{config::Clock, repositories::Repositories};
+use crate::config::Clock;
 
 /// How long cancelled jobs may take to clean up when the server stops.
 const CLEAN_UP: Duration = Duration::from_secs(10);
@@ -171,74 +170,6 @@ impl JobRunner {
         self.table().closed
     }
 
-    /// These jobs go on after a restart: a stop does not end them, and [`Self::resume`] brings them back.
-    pub fn keep(&self, jobs: impl IntoIterator<Item = JobId>) {
-        let mut table = self.table();
-        for id in jobs {
-            if let Some(entry) = table.entries.get_mut(&id) {
-                entry.lasts = true;
-            }
-        }
-    }
-
-    /// Runs a kept job once more, after [`Self::settle`].
-    pub async fn resume(&self, id: JobId, work: Work) {
-        self.change(id, |job| {
-            (job.state, job.phase, job.progress) = (JobState::Queued, Phase::Waiting, Progress::default());
-        })
-        .await;
-        {
-            let mut table = self.table();
-            let Some(entry) = table.entries.get_mut(&id) else { return };
-            entry.work = Some(work);
-            table.queue.push_back(id);
-        }
-        self.start_next();
-    }
-
-    /// Whether a job ends only because the server stops, and goes on with the next start.
-    pub fn goes_on_later(&self, id: JobId) -> bool {
-        let table = self.table();
-        table.closed && table.entries.get(&id).is_some_and(|entry| entry.lasts)
-    }
-
-    /// After a start: brings jobs that were not over when the process ended to their end. `recovered` are those whose own
-    /// journal told how they end. A job whose backup is there, if that is all that it makes, had done its work (a backup
-    /// appears as a whole or not at all); all others were interrupted.
-    pub async fn settle(&self, repositories: &Repositories, mut recovered: HashMap<JobId, Result<Done, Failure>>) {
-        let open: Vec<(Record, bool)> = {
-            let table = self.table();
-            let open = table.entries.values().filter(|entry| !entry.job.borrow().state.is_final());
-            open.map(|entry| (entry.record(), entry.lasts)).collect()
-        };
-        for (record, lasts) in open {
-            let id = record.job.id;
-            let made = match record.backup {
-                Some(backup) => repositories.get(record.job.repository, backup).await.ok(),
-                None => None,
-            };
-            let outcome = match (recovered.remove(&id), record.job.kind, made) {
-                (Some(outcome), _, made) => {
-                    self.note_backup(id, made).await;
-                    outcome
-                }
-                (None, JobKind::Backup | JobKind::Import, Some(backup)) => Ok(Done::Backup(Box::new(backup))),
-                (None, _, None) if lasts => continue,
-                (None, _, made) => {
-                    self.note_backup(id, made).await;
-                    Err(interrupted())
-                }
-            };
-            self.finish(id, outcome).await;
-        }
-    }
-
-    async fn note_backup(&self, id: JobId, backup: Option<Backup>) {
-        if let Some(backup) = backup {
-            self.change(id, |job| job.backup = Some(backup)).await;
-        }
-    }
-
     /// Stops a job: a waiting one at once, a running one as soon as its work notices. Answers its state now.
     pub async fn cancel(&self, id: JobId) -> Option<Job> {
         let is_waiting = {
@@ -287,7 +218,7 @@ impl JobRunner {
         }
     }
 
-    fn start_next(&self) {
+    pub(super) fn start_next(&self) {
         while let Some((id, work)) = { self.table().take_next(self.0.limit) } {
             self.0.tasks.spawn(self.clone().run(id, work));
         }
@@ -324,7 +255,7 @@ impl JobRunner {
     }
 
     /// Brings a job to its final state, whatever it was, unless it is final already.
-    async fn finish(&self, id: JobId, outcome: Result<Done, Failure>) {
+    pub(super) async fn finish(&self, id: JobId, outcome: Result<Done, Failure>) {
         let Some(context) = self.context(id) else { return };
         let is_stopped = context.cancel.is_cancelled() || matches!(&outcome, Err(failure) if *failure == interrupted());
         if outcome.is_err() && is_stopped && self.goes_on_later(id) {
@@ -364,7 +295,7 @@ impl JobRunner {
     }
 
     /// Changes a job that is not final: first on disk, then for all who follow it.
-    async fn change(&self, id: JobId, change: impl FnOnce(&mut Job)) {
+    pub(super) async fn change(&self, id: JobId, change: impl FnOnce(&mut Job)) {
         let _changing = self.0.changing.lock().await;
         let Some(mut record) = self.table().entries.get(&id).map(Entry::record) else { return };
         if record.job.state.is_final() {
@@ -403,7 +334,7 @@ impl JobRunner {
         }
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
+    pub(super) fn table(&self) -> MutexGuard<'_, Table> {
         self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
