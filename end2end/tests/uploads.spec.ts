@@ -240,7 +240,7 @@ test("files that cannot be a backup are refused at once, and a changed file is a
     await drop(wizard, "dropped.sql", "SELECT 1");
     await expect(wizard.getByRole("alert").filter({ hasText: "“dropped.sql” is neither" })).toBeVisible();
     await drop(wizard, "dropped.zip", "PK\x03\x04 and so on");
-    await expect(wizard.getByText("dropped.zip · 0.0 MB")).toBeVisible();
+    await expect(wizard.getByText("dropped.zip · ")).toBeVisible();
     await expect(upload).toBeEnabled();
     await choose(wizard, sparse(facts, "large-enough.zip", 999_999_999));
     await expect(upload, "just small enough").toBeEnabled();

@@ -30,7 +30,8 @@ impl Guard {
 
     /// Whether somebody wanted to close it and has not answered yet.
     pub fn asks(self) -> bool {
-        self.asked.get()
+        // Asked once more while the dialog goes, it says no.
+        self.asked.try_get() == Some(true)
     }
 
     /// They want to stay.

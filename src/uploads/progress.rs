@@ -23,13 +23,14 @@ pub fn progress_view(subscription: SubscriptionId, id: OperationId, close: Strin
     let operation = Resource::new(move || live.beat.get(), move |_| get_operation(id));
     let navigate = use_navigate();
     Effect::new(move || {
-        let done = operation.with(|found| match found {
+        // The page may go while this waits for its turn.
+        let done = operation.try_with(|found| match found {
             Some(Ok(found)) if found.import.as_ref().is_some_and(|import| import.then_restore) => {
                 restore_address(found)
             }
             _ => None,
         });
-        if let Some(address) = done {
+        if let Some(address) = done.flatten() {
             // Going back must not lead here again.
             navigate(&address, NavigateOptions { replace: true, scroll: false, ..NavigateOptions::default() });
         }

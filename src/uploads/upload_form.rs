@@ -23,7 +23,7 @@ pub fn view(id: SubscriptionId, setting: ImportSetting, close: String, guard: Gu
     // Nothing here works before the page is interactive.
     let interactive = RwSignal::new(false);
     Effect::new(move || interactive.set(true));
-    Effect::new(move || guard.hold(transfer.stage.with(Stage::is_under_way)));
+    Effect::new(move || guard.hold(transfer.stage.try_with(Stage::is_under_way) == Some(true)));
     on_cleanup(move || guard.hold(false));
     let begun = move || transfer.stage.with(|stage| *stage != Stage::Idle);
     let start = move |event: ev::SubmitEvent| {
