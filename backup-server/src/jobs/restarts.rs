@@ -7,7 +7,6 @@ use backup_api::{Backup, Failure, JobId, JobKind, JobState, Phase, Progress};
 use super::{
     journal::Record,
     runner::{Done, JobRunner, Work, interrupted},
-    table::Entry,
 };
 use crate::repositories::Repositories;
 
