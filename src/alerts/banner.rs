@@ -21,6 +21,16 @@ pub fn ChannelBanner() -> impl IntoView {
     view! { <Transition>{shown}</Transition> }
 }
 
+/// Has the warning, and every list, follow what an action changed once it is `done`.
+pub fn refresh_when(done: impl Fn() -> bool + 'static) {
+    let live = expect_context::<Live>();
+    Effect::new(move || {
+        if done() {
+            live.refresh();
+        }
+    });
+}
+
 fn banner_view(troubles: &[Trouble]) -> AnyView {
     let said = format!("{} ", sentence(troubles));
     view! {

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{
     Channel, ChannelId, ChannelKind,
     api::{DeleteChannel, SaveChannel, get_channel},
+    banner::refresh_when,
     channel_fields::{FIELDS, kind_fields},
 };
 use crate::{
@@ -49,6 +50,7 @@ fn page_view(channel: Option<Channel>, role: Role) -> AnyView {
 
 fn form_view(channel: Option<Channel>) -> AnyView {
     let save = ServerAction::<SaveChannel>::new();
+    refresh_when(move || save.value().with(|value| matches!(value, Some(Ok(_)))));
     let failure = failure_of(save);
     let (name, enabled, for_all) = channel
         .as_ref()
@@ -123,6 +125,7 @@ fn check_box(name: &'static str, checked: bool, words: &'static str, failure: Si
 
 fn delete_view(id: ChannelId) -> AnyView {
     let delete = ServerAction::<DeleteChannel>::new();
+    refresh_when(move || delete.value().with(|value| matches!(value, Some(Ok(())))));
     view! {
         <section class="card section" aria-labelledby="delete-title">
             <h2 id="delete-title">"Delete"</h2>

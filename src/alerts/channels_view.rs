@@ -3,10 +3,9 @@
 use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 
-use super::{Channel, ChannelList, api::TestChannel};
+use super::{Channel, ChannelList, api::TestChannel, banner::refresh_when};
 use crate::{
     components::{ActionFailure, Badge, Column, Empty, Icon, TableHead, Tone, figures},
-    operations::following::Live,
     users::Role,
 };
 
@@ -16,13 +15,7 @@ pub fn channels_view(list: ChannelList, role: Role) -> AnyView {
         return empty_view(role);
     }
     let test = ServerAction::<TestChannel>::new();
-    let live = expect_context::<Live>();
-    // The state of the channel, and the warning on every page, follow what the test found.
-    Effect::new(move || {
-        if test.value().with(Option::is_some) {
-            live.refresh();
-        }
-    });
+    refresh_when(move || test.value().with(Option::is_some));
     let mut columns = vec![
         Column::plain("Name"),
         Column::plain("State"),

@@ -3,10 +3,9 @@
 use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 
-use super::{DELIVERY_ROWS, Delivery, DeliveryPage, DeliveryState, api::SendAgain};
+use super::{DELIVERY_ROWS, Delivery, DeliveryPage, DeliveryState, api::SendAgain, banner::refresh_when};
 use crate::{
     components::{ActionFailure, Badge, Column, Empty, Icon, Moment, Pager, TableHead, Tone, figures},
-    operations::following::Live,
     users::Role,
 };
 
@@ -23,12 +22,7 @@ pub fn log_view(page: DeliveryPage, number: u32, role: Role, href: Box<dyn Fn(&s
         .into_any();
     }
     let again = ServerAction::<SendAgain>::new();
-    let live = expect_context::<Live>();
-    Effect::new(move || {
-        if again.value().with(Option::is_some) {
-            live.refresh();
-        }
-    });
+    refresh_when(move || again.value().with(Option::is_some));
     let columns = vec![
         Column::plain("Message"),
         Column::plain("State"),
