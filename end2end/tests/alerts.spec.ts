@@ -3,6 +3,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 
 import { expect, test } from "./fixtures.ts";
+import { createSubscription } from "./subscriptions.ts";
 
 const got: { path: string; body: string }[] = [];
 let receiver: Server;
@@ -21,7 +22,7 @@ test.beforeAll(async () => {
 
 test.afterAll(() => void receiver.close());
 
-test("a webhook is added, tried out, and told of when it fails", async ({ page, open, checkAccessibility }) => {
+test("a webhook is added, tried out, and told of when it fails", async ({ page, facts, open, checkAccessibility }) => {
     const address = (path: string) => `http://127.0.0.1:${(receiver.address() as AddressInfo).port}${path}`;
     await open("/subscriptions");
     await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Alerts" }).click();
@@ -43,6 +44,9 @@ test("a webhook is added, tried out, and told of when it fails", async ({ page, 
     await expect(row).toContainText("Works");
     expect(JSON.parse(got[0].body).alerts[0].event).toBe("test");
     await checkAccessibility();
+    // Loaded anew, the page is the same.
+    await open(page.url());
+    await expect(page.getByText("The test arrived at “Team”.")).toBeVisible();
 
     // The receiver is gone: every page says so.
     await row.getByRole("link", { name: "Team", exact: true }).click();
@@ -71,6 +75,17 @@ test("a webhook is added, tried out, and told of when it fails", async ({ page, 
     await open("/alerts?tab=rules");
     await expect(page.getByLabel("Repeat after, hours")).toHaveValue("12");
     await expect(page.getByLabel("A backup was restored, or a restore undone")).not.toBeChecked();
+
+    // A subscription can have channels of its own.
+    await createSubscription(page, facts, { name: "Told apart", connection: "direct" });
+    await open(`${new URL(page.url()).pathname}?tab=general`);
+    await page.getByRole("radio", { name: /^Own channels/ }).check();
+    await page.getByRole("checkbox", { name: "Team" }).check();
+    await page.getByRole("button", { name: "Save alerts" }).click();
+    await expect(page.getByText("Alerts saved")).toBeVisible();
+    await open(page.url());
+    await expect(page.getByRole("checkbox", { name: "Team" })).toBeChecked();
+    await checkAccessibility();
 
     // Nothing of it is left for the others.
     await open("/alerts");

@@ -66,14 +66,14 @@ fn row_view(channel: Channel, as_of: DateTime<Utc>, role: Role, test: ServerActi
     let label = format!("Test {}", channel.name);
     let button = administrator.then(|| {
         view! {
-            <td role="cell" class="actions">
+            <td role="cell"><div class="actions">
                 <ActionForm action=test>
                     <input type="hidden" name="id" value=channel.id.0.to_string() />
                     <button class="btn small" disabled=test.pending() aria-label=label>
                         {move || if test.pending().get() { "Sending …" } else { "Test" }}
                     </button>
                 </ActionForm>
-            </td>
+            </div></td>
         }
     });
     view! {

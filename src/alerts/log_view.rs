@@ -77,7 +77,7 @@ fn row_view(delivery: Delivery, as_of: DateTime<Utc>, role: Role, again: ServerA
             <td role="cell" class="number" data-label="Tries">
                 <span>{delivery.attempts}</span>
             </td>
-            <td role="cell" class="actions" class:blank=blank>{button}</td>
+            <td role="cell" class:blank=blank><div class="actions">{button}</div></td>
         </tr>
     }
     .into_any()

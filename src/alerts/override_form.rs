@@ -2,14 +2,9 @@
 
 use leptos::prelude::*;
 
-use super::{
-    ChannelId, Override, OverrideMode,
-    api::{SaveOverride, get_override},
-};
+use super::{ChannelId, Override, OverrideMode, api::SaveOverride};
 use crate::{
-    components::{
-        ActionFailure, Field, FieldError, Toast, Toasts, fetched, field::field_error, notice::failure_of, typed,
-    },
+    components::{ActionFailure, Field, FieldError, Toast, Toasts, field::field_error, notice::failure_of, typed},
     error::AppError,
     subscriptions::SubscriptionId,
     users::Role,
@@ -17,18 +12,9 @@ use crate::{
 
 type Wrong = Signal<Option<AppError>>;
 
-/// The card.
-#[component]
-pub fn SubscriptionAlerts(
-    /// Whose.
-    id: SubscriptionId,
-) -> impl IntoView {
-    // Not fetched again with every beat: what somebody chooses must stay.
-    let own = Resource::new(|| (), move |()| get_override(id));
-    fetched(own, move |own, role| form_view(id, own, role))
-}
-
-fn form_view(id: SubscriptionId, own: Override, role: Role) -> AnyView {
+/// The card of subscription `id`. It is given what it shows: what fetches for itself inside of what is fetched cannot be
+/// bound to the page again.
+pub fn alerts_view(id: SubscriptionId, own: Override, role: Role) -> AnyView {
     let save = ServerAction::<SaveOverride>::new();
     let failure = failure_of(save);
     let toasts = expect_context::<Toasts>();

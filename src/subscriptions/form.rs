@@ -12,7 +12,7 @@ use super::{
     connection_fields::connection_section,
 };
 use crate::{
-    alerts::override_form::SubscriptionAlerts,
+    alerts::{Override, api::get_override, override_form::alerts_view},
     backup_servers::{ServerList, api::list_servers},
     components::{
         ActionFailure, Badge, CopyButton, Field, FieldError, Head, Notice, Toast, Toasts, Tone,
@@ -58,7 +58,8 @@ const FIELDS: &[&str] = &[
 const MOST_KEPT: u32 = 999;
 
 /// What the form shows: the plan's fields hold what the second input says, which its first preview is of.
-type Shown = (Option<Subscription>, ServerList, Vec<String>, SubscriptionInput, Option<AppError>, PlanPreview);
+type Shown =
+    (Option<Subscription>, Option<Override>, ServerList, Vec<String>, SubscriptionInput, Option<AppError>, PlanPreview);
 
 /// The page of a new subscription.
 #[component]
@@ -83,9 +84,9 @@ pub fn SubscriptionSettings(
 }
 
 async fn load(id: Option<SubscriptionId>, query: ParamsMap) -> AppResult<Shown> {
-    let subscription = match id {
-        Some(id) => Some(get_subscription(id).await?),
-        None => None,
+    let (subscription, own) = match id {
+        Some(id) => (Some(get_subscription(id).await?), Some(get_override(id).await?)),
+        None => (None, None),
     };
     let facts = form_facts().await?;
     let first = first_input(subscription.as_ref(), &facts, &query);
@@ -93,10 +94,10 @@ async fn load(id: Option<SubscriptionId>, query: ParamsMap) -> AppResult<Shown> 
         Ok(preview) => (preview, None),
         Err(error) => (PlanPreview::default(), Some(error)),
     };
-    Ok((subscription, list_servers().await?, facts.zones, first, wrong, preview))
+    Ok((subscription, own, list_servers().await?, facts.zones, first, wrong, preview))
 }
 
-fn form_view((subscription, servers, zones, first, wrong, preview): Shown, role: Role) -> AnyView {
+fn form_view((subscription, own, servers, zones, first, wrong, preview): Shown, role: Role) -> AnyView {
     let save = ServerAction::<SaveSubscription>::new();
     let test = ServerAction::<TestConnection>::new();
     let form = NodeRef::<html::Form>::new();
@@ -118,7 +119,7 @@ fn form_view((subscription, servers, zones, first, wrong, preview): Shown, role:
         if id.is_some() { None } else { Some(view! { <a class="btn quiet" href="/subscriptions">"Cancel"</a> }) };
     let label = if id.is_some() { "Save changes" } else { "Create subscription" };
     let further = subscription.as_ref().filter(|_| editable).map(further_view);
-    let alerts = subscription.as_ref().map(|subscription| view! { <SubscriptionAlerts id=subscription.id /> });
+    let alerts = subscription.as_ref().zip(own).map(|(subscription, own)| alerts_view(subscription.id, own, role));
     view! {
         <div class="stack">
             {(!editable).then(|| view! {
