@@ -1,7 +1,7 @@
 // The overview without JavaScript.
 import { expect, signIn, test } from "../fixtures.ts";
 
-test("the overview is drawn by the server", async ({ page, open, checkAccessibility }) => {
+test("the overview is drawn by the server", async ({ page, open }) => {
     await open("/sign-in");
     await signIn(page);
     await expect(page.getByRole("heading", { name: "Overview", level: 1 })).toBeVisible();
@@ -11,7 +11,6 @@ test("the overview is drawn by the server", async ({ page, open, checkAccessibil
     await expect(weeks.getByRole("img", { name: /^The last four weeks of Plain pages/ })).toBeVisible();
     await weeks.getByText("The days as a table").click();
     await expect(weeks.getByRole("row").filter({ hasText: "Plain pages" })).toBeVisible();
-    await checkAccessibility();
     await weeks.getByRole("link", { name: "Plain pages" }).click();
     await expect(page.getByRole("img", { name: /^The last 18 weeks, day by day/ })).toBeVisible();
     await expect(page.getByRole("img", { name: /^Size of the backups' files/ })).toBeVisible();
