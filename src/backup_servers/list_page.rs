@@ -4,15 +4,12 @@ use backup_api::Space;
 use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 
-use super::{BackupServer, Reach, ServerList, api::list_servers};
+use super::{BackupServer, Reach, ServerList, Shortage, api::list_servers};
 use crate::{
     components::{Badge, Bar, Column, Empty, Head, Icon, Session, TableHead, Tone, addresses, fetched, figures},
     operations::following::Live,
     users::Role,
 };
-
-/// Below this share of free space a disk deserves a look, in percent.
-const LOW_SPACE: u64 = 10;
 
 /// The page of backup servers.
 #[component]
@@ -111,11 +108,7 @@ pub fn space_view(space: Option<Space>) -> AnyView {
     let Some(space) = space else { return view! { <span>"–"</span> }.into_any() };
     let used = space.total_bytes.saturating_sub(space.free_bytes);
     let percent = figures::percent(used, space.total_bytes);
-    let tone = match 100 - percent {
-        0..3 => "bad",
-        3..LOW_SPACE => "warn",
-        _ => "",
-    };
+    let tone = Shortage::of(space).map_or("", Shortage::class);
     view! {
         <div class="space">
             <span class="figures">{format!("{} free of {}", figures::size(space.free_bytes), figures::size(space.total_bytes))}</span>

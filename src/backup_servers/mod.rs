@@ -5,6 +5,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::components::figures;
+
 pub mod api;
 #[cfg(feature = "ssr")]
 pub mod clients;
@@ -48,6 +50,43 @@ pub struct BackupServer {
     pub undo_hours: u32,
     /// How many operations it may have under way before a planned backup waits for its turn.
     pub job_limit: u32,
+}
+
+/// How little of a disk is free, when it deserves a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortage {
+    /// Less than a tenth.
+    Little,
+    /// Less than three percent.
+    Full,
+}
+
+impl Shortage {
+    /// That of a disk.
+    pub fn of(space: Space) -> Option<Self> {
+        match figures::percent(space.free_bytes, space.total_bytes) {
+            _ if space.total_bytes == 0 => None,
+            0..3 => Some(Self::Full),
+            3..10 => Some(Self::Little),
+            _ => None,
+        }
+    }
+
+    /// Its tone in the style sheet.
+    pub const fn class(self) -> &'static str {
+        match self {
+            Self::Little => "warn",
+            Self::Full => "bad",
+        }
+    }
+
+    /// What it means.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Little => "Little space is left.",
+            Self::Full => "Almost full: backups will fail soon. Free some space on this disk, or keep fewer backups.",
+        }
+    }
 }
 
 /// Whether a server answers.
@@ -124,3 +163,15 @@ pub const DEFAULT_JOB_LIMIT: u32 = 2;
 pub const LARGEST_JOB_LIMIT: u32 = 64;
 /// The longest that a form may say: 30 days.
 pub const LONGEST_UNDO_HOURS: u32 = 720;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_deserves_a_look_before_it_is_full() {
+        let of = |free_bytes| Shortage::of(Space { total_bytes: 1000, free_bytes, repositories_bytes: 0 });
+        assert_eq!([100, 99].map(of), [None, Some(Shortage::Little)]);
+        assert_eq!([30, 29, 0].map(of), [Some(Shortage::Little), Some(Shortage::Full), Some(Shortage::Full)]);
+    }
+}

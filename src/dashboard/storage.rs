@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::{Overview, ServerSpace};
 use crate::{
-    backup_servers::{SpaceAt, list_page::reach_text, outlook::Outlook},
+    backup_servers::{Shortage, SpaceAt, list_page::reach_text, outlook::Outlook},
     charts::{Line, LineChart, Plot, TableBehind},
     components::{Badge, Tone, calendar, figures},
 };
@@ -58,6 +58,8 @@ fn server_view(server: &ServerSpace, as_of: DateTime<Utc>) -> AnyView {
         .into_any();
     };
     let used = space.total_bytes.saturating_sub(space.free_bytes);
+    let short =
+        Shortage::of(space).map(|short| view! { <p class=format!("outlook {}", short.class())>{short.in_words()}</p> });
     let figures_text = view! {
         <p class="space-figures">
             <b class="figures">{figures::size(space.free_bytes)}</b>
@@ -68,7 +70,7 @@ fn server_view(server: &ServerSpace, as_of: DateTime<Utc>) -> AnyView {
     };
     view! {
         <section class="server" aria-labelledby=format!("{id}-name")>
-            {heading} {figures_text}
+            {heading} {figures_text} {short}
             <p class=format!("outlook {}", server.outlook.urgency())>{server.outlook.in_words()}</p>
             {trend_view(server, &id, as_of)}
         </section>
