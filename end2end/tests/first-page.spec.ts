@@ -18,6 +18,11 @@ function transfers(page: Page) {
     return () => Promise.all(noted);
 }
 
+/** The overview has a link to them of its own. */
+function toServers(page: Page) {
+    return page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Backup servers" });
+}
+
 test.describe("without a session", () => {
     test.use({ storageState: { cookies: [], origins: [] } });
 
@@ -49,7 +54,7 @@ test("a page that is loaded on demand opens by its address and from the overview
 
     await open("/");
     const part = page.waitForResponse((answer) => PARTS.test(answer.url()));
-    await page.getByRole("link", { name: "Backup servers" }).click();
+    await toServers(page).click();
     expect((await part).headers()["cache-control"]).toContain("immutable");
     await expect(page.getByRole("heading", { name: "Backup servers", level: 1 })).toBeVisible();
 });
@@ -63,11 +68,11 @@ test.describe("after the panel was replaced by another version", () => {
         const gone = /\/pkg\/split_other_pages/;
         await page.route(gone, (route) => route.fulfill({ status: 404 }));
         const again = page.waitForEvent("load");
-        await page.getByRole("link", { name: "Backup servers" }).click();
+        await toServers(page).click();
         await again;
         await page.unroute(gone);
         await hydrated(page);
-        await page.getByRole("link", { name: "Backup servers" }).click();
+        await toServers(page).click();
         await expect(page.getByRole("heading", { name: "Backup servers", level: 1 })).toBeVisible();
     });
 });
