@@ -101,7 +101,7 @@ impl BackupServer {
         let staging = Staging::open(layout.fetches(), config.keep_free_bytes()).map_err(failed)?;
         let fetching = config.fetching(staging)?;
         let fetches = Fetches::new(layout.fetches(), &key);
-        let fetched = fetches.load().map_err(failed)?;
+        let cut_off = fetches.load().map_err(failed)?;
         let repositories = Repositories::open(layout.root())?;
         sweep(&repositories).await?;
         let restores = Restores::load(layout.restores(), &key).map_err(failed)?;
@@ -131,9 +131,9 @@ impl BackupServer {
         };
         let app = App(Arc::new(parts));
         let recovered = restores::recover::at_start(&app).await;
-        app.jobs.keep(fetched.iter().map(|(kept, _)| kept.job()));
+        app.jobs.keep(cut_off.iter().map(|(kept, _)| kept.job()));
         app.jobs.settle(&app.repositories, recovered).await;
-        imports::resume(&app, fetched).await;
+        imports::resume(&app, cut_off).await;
         app.jobs.trim().await;
         tokio::spawn(restores::recover::watch(Arc::downgrade(&app.0)));
         tokio::spawn(verifications::keep_verifying(Arc::downgrade(&app.0)));

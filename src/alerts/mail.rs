@@ -71,9 +71,9 @@ pub async fn send(
             Ok(Err(error)) => {
                 let (words, may_pass) = told(&error, recipient, &sealed.all());
                 if may_pass {
-                    later = Some(words)
+                    later = Some(words);
                 } else {
-                    never = Some(words)
+                    never = Some(words);
                 }
                 // Who is not let in for one is not let in for another.
                 if !is_about_recipient(&error) {

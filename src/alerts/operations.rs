@@ -39,7 +39,7 @@ pub async fn ended(panel: &Panel, tx: &mut Tx, stored: &Stored, made: Option<&Ba
     let Some(whose) = whose(stored) else { return Ok(()) };
     let state = stored.operation.state;
     match (stored.operation.kind, state) {
-        (_, JobState::Cancelled) => Ok(()),
+        (_, JobState::Cancelled) | (OperationKind::Import | OperationKind::Retention, _) => Ok(()),
         (OperationKind::Backup, JobState::Succeeded) => match made {
             Some(backup) => succeeded(panel, tx, stored, whose, backup).await,
             None => Ok(()),
@@ -47,7 +47,6 @@ pub async fn ended(panel: &Panel, tx: &mut Tx, stored: &Stored, made: Option<&Ba
         (OperationKind::Backup, _) => failed(panel, tx, stored, whose).await,
         (OperationKind::Restore | OperationKind::Undo, _) => restored(panel, tx, stored, whose, told).await,
         (OperationKind::Verify, _) => verified(panel, tx, stored, whose).await,
-        (OperationKind::Import | OperationKind::Retention, _) => Ok(()),
     }
 }
 

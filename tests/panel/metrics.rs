@@ -28,12 +28,17 @@ async fn with_token(browser: &Browser, token: &str) -> reqwest::Response {
     browser.request(Method::GET, "/metrics").bearer_auth(token).send().await.unwrap()
 }
 
+/// That as a number.
+fn number(text: &str, name: &str, label: &str) -> f64 {
+    value(text, name, label).parse().unwrap()
+}
+
 /// The value of the only series whose name and labels begin and go on so.
-fn value(text: &str, name: &str, label: &str) -> f64 {
+fn value(text: &str, name: &str, label: &str) -> String {
     let of = |line: &&str| line.starts_with(&format!("holdfast_{name}{{")) && line.contains(label);
     let found: Vec<&str> = text.lines().filter(of).collect();
     let [line] = found.as_slice() else { panic!("{name} {label}: {found:?} in {text}") };
-    line.rsplit(' ').next().unwrap().parse().unwrap()
+    line.rsplit(' ').next().unwrap().to_owned()
 }
 
 async fn figures_say_what_is_so(stage: Stage) {
@@ -44,10 +49,10 @@ async fn figures_say_what_is_so(stage: Stage) {
     let before = scrape(&stage).await;
     assert!(before.ends_with("# EOF\n"));
     let whose = format!("id=\"{}\",subscription=\"Bäckerei \\\"Zum Löwen\\\" \\\\ 2\"", id.0);
-    let state = |text: &str, state: &str| {
+    let of_state = |text: &str, state: &str| {
         value(text, "subscription_state", &format!("{whose},database=\"{}\",state=\"{state}\"", database.name))
     };
-    assert_eq!((state(&before, "normal"), state(&before, "danger")), (0.0, 1.0));
+    assert_eq!([of_state(&before, "normal"), of_state(&before, "danger")], ["0", "1"]);
     assert!(!before.contains("holdfast_subscription_last_success_timestamp_seconds{"));
     assert_eq!(
         value(
@@ -55,7 +60,7 @@ async fn figures_say_what_is_so(stage: Stage) {
             "subscription_state",
             &format!("subscription=\"Nowhere\",database=\"{}\",state=\"not_configured\"", database.name)
         ),
-        1.0
+        "1"
     );
 
     let began = stage.turned.now();
@@ -63,23 +68,23 @@ async fn figures_say_what_is_so(stage: Stage) {
     let ended = browser.end_of(operation).await;
     assert_eq!(ended.state, JobState::Succeeded, "{ended:?}");
     let after = scrape(&stage).await;
-    assert_eq!((state(&after, "normal"), state(&after, "danger")), (1.0, 0.0));
+    assert_eq!([of_state(&after, "normal"), of_state(&after, "danger")], ["1", "0"]);
     let line = browser.lines(id).await.remove(0);
-    let at = value(&after, "subscription_last_success_timestamp_seconds", &whose);
-    assert!((at - line.created_at.timestamp_millis() as f64 / 1000.0).abs() < 0.001, "{at}");
-    assert_eq!(value(&after, "subscription_last_size_bytes", &whose), line.size_bytes.unwrap() as f64);
-    let took = value(&after, "subscription_last_duration_seconds", &whose);
+    let at = number(&after, "subscription_last_success_timestamp_seconds", &whose);
+    assert!((at - TimeDelta::milliseconds(line.created_at.timestamp_millis()).as_seconds_f64()).abs() < 0.001, "{at}");
+    assert_eq!(value(&after, "subscription_last_size_bytes", &whose), line.size_bytes.unwrap().to_string());
+    let took = number(&after, "subscription_last_duration_seconds", &whose);
     assert!(took > 0.0 && took < (stage.turned.now() - began).as_seconds_f64(), "{took}");
-    assert_eq!(value(&after, "subscription_backups", &whose), 1.0);
-    assert_eq!(value(&after, "subscription_stored_bytes", &whose), line.stored_bytes.unwrap() as f64);
-    assert_eq!(value(&after, "operations_total", "kind=\"backup\",result=\"succeeded\""), 1.0);
-    assert_eq!(value(&after, "server_reachable", "server=\"This machine\""), 1.0);
-    let free = value(&after, "server_free_bytes", "server=\"This machine\"");
-    assert!(free > 0.0 && free < value(&after, "server_total_bytes", "server=\"This machine\""));
+    assert_eq!(value(&after, "subscription_backups", &whose), "1");
+    assert_eq!(value(&after, "subscription_stored_bytes", &whose), line.stored_bytes.unwrap().to_string());
+    assert_eq!(value(&after, "operations_total", "kind=\"backup\",result=\"succeeded\""), "1");
+    assert_eq!(value(&after, "server_reachable", "server=\"This machine\""), "1");
+    let free = number(&after, "server_free_bytes", "server=\"This machine\"");
+    assert!(free > 0.0 && free < number(&after, "server_total_bytes", "server=\"This machine\""));
 
     stage.turned.forward(TimeDelta::days(1));
     let later = scrape(&stage).await;
-    assert_eq!((state(&later, "normal"), state(&later, "warning")), (0.0, 1.0));
+    assert_eq!([of_state(&later, "normal"), of_state(&later, "warning")], ["0", "1"]);
 }
 
 async fn only_the_token_opens_them(mut stage: Stage) {
@@ -112,7 +117,7 @@ async fn a_channel_that_fails_is_told(stage: Stage) {
     let scene = Scene::without_channel(stage).await;
     let channel = scene.webhook("Team", "/hook").await;
     scene.hooks.answers(&[(404, "no such hook")]);
-    for (fails, why) in [(1.0, "it was refused"), (0.0, "it arrived")] {
+    for (fails, why) in [("1", "it was refused"), ("0", "it arrived")] {
         scene.test(&channel).await;
         assert_eq!(value(&scrape(&scene.stage).await, "alert_channel_failing", "channel=\"Team\""), fails, "{why}");
     }

@@ -134,7 +134,8 @@ impl Arrival {
         let writing = self.open(now).await?;
         let stands_at = writing.record.upload.offset;
         let is_next = chunk.offset == stands_at;
-        if !is_next && !(chunk.ahead && writing.ahead.has_room(stands_at, chunk.offset, chunk.end())) {
+        let may_come_now = is_next || (chunk.ahead && writing.ahead.has_room(stands_at, chunk.offset, chunk.end()));
+        if !may_come_now {
             return Err(refusals::wrong_offset(stands_at));
         }
         if chunk.end() > self.length {

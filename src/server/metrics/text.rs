@@ -1,4 +1,4 @@
-//! The figures in the OpenMetrics format.
+//! The figures in the format of `OpenMetrics`.
 
 use std::sync::atomic::AtomicU64;
 

@@ -33,8 +33,12 @@ async fn two_panels_tell_everything_once() {
     let paths: BTreeSet<_> = got.iter().map(|got| got.path.clone()).collect();
     assert_eq!(paths.len(), 13, "every channel");
     for path in paths {
-        let mut names: Vec<_> =
-            got.iter().filter(|got| got.path == path).flat_map(|got| got.events()).map(|(_, name)| name).collect();
+        let mut names: Vec<_> = got
+            .iter()
+            .filter(|got| got.path == path)
+            .flat_map(super::hooks::Got::events)
+            .map(|(_, name)| name)
+            .collect();
         names.sort();
         names.dedup();
         assert_eq!(names.len(), 12, "{path}");

@@ -79,13 +79,14 @@ impl Fetches {
             let path = entry?.path();
             match path.extension().and_then(|extension| extension.to_str()) {
                 Some("part") => parts.push(path),
-                Some("json") => match self.read(&path) {
-                    Some(read) => found.push(read),
-                    None => {
+                Some("json") => {
+                    if let Some(read) = self.read(&path) {
+                        found.push(read);
+                    } else {
                         tracing::error!("Removed {}, which is no note of a fetch of this server", path.display());
                         fs::remove_file(&path)?;
                     }
-                },
+                }
                 _ => fs::remove_file(&path)?,
             }
         }
