@@ -165,13 +165,26 @@ pub(super) async fn drop_database(connection: &mut PgConnection, major: u32, nam
     }
     run(connection, &format!("ALTER DATABASE {0} IS_TEMPLATE false", quote(name))).await?;
     if major >= 13 {
-        return run(connection, &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote(name))).await;
+        let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote(name));
+        let forced = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await;
+        // By force it may not end an autovacuum, which is nobody's session; the plain way ends it.
+        if !forced.as_ref().is_err_and(|error| state_of(error) == "42501") {
+            return forced.map(drop).map_err(|error| asked(&error));
+        }
     }
     run(connection, &format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", quote(name))).await?;
-    let sql =
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()";
-    sqlx::query(sql).bind(name).execute(&mut *connection).await.map_err(|error| asked(&error))?;
+    end_sessions_once(connection, name).await;
     run(connection, &format!("DROP DATABASE IF EXISTS {}", quote(name))).await
+}
+
+/// Ends the sessions of a database; those that may not be ended stay.
+pub(super) async fn end_sessions_once(connection: &mut PgConnection, database: &str) {
+    let sql = "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()";
+    let pids: Vec<i32> = sqlx::query_scalar(sql).bind(database).fetch_all(&mut *connection).await.unwrap_or_default();
+    for pid in pids {
+        // One by one, for a session that may not be ended is an error for all in the same question.
+        let _ = sqlx::query("SELECT pg_terminate_backend($1)").bind(pid).execute(&mut *connection).await;
+    }
 }
 
 /// Runs statements that give nothing back.
@@ -214,5 +227,40 @@ pub(super) fn asked(error: &sqlx::Error) -> Failure {
         ),
         "55006" => failure(FailureCode::InUse, format!("The database is in use and could not be taken over ({said}).")),
         _ => failure(FailureCode::Source, format!("PostgreSQL broke off: {said}. Look at its log, then try again.")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use testbed::Cluster;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_database_that_is_being_vacuumed_is_removed() {
+        let cluster = Cluster::start().unwrap();
+        let administrator = |sql: &str| cluster.sql_as("postgres", "postgres", sql).unwrap();
+        administrator("ALTER SYSTEM SET autovacuum_naptime = 1");
+        administrator("SELECT pg_reload_conf()");
+        cluster.create_database("vacuumed", None).unwrap();
+        for sql in [
+            "CREATE TABLE slow (a int) WITH (autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1,
+                 autovacuum_vacuum_threshold = 1, autovacuum_vacuum_scale_factor = 0)",
+            "INSERT INTO slow SELECT generate_series(1, 100000)",
+            "DELETE FROM slow",
+        ] {
+            cluster.sql("vacuumed", sql).unwrap();
+        }
+        let patience = Instant::now() + Duration::from_mins(1);
+        let workers = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'vacuumed' AND
+                       backend_type = 'autovacuum worker'";
+        while administrator(workers).trim() == "0" {
+            assert!(Instant::now() < patience, "no autovacuum came");
+        }
+        let mut connection = PgConnection::connect(&format!("{}postgres", cluster.url())).await.unwrap();
+        drop_database(&mut connection, 15, "vacuumed").await.unwrap();
+        assert!(database(&mut connection, "vacuumed").await.unwrap().is_none());
     }
 }

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 
 use super::{
     super::task::failure,
-    server::{Server, asked, close, quote, run, state_of, unusable},
+    server::{Server, asked, close, end_sessions_once, quote, run, state_of, unusable},
 };
 
 /// How often a rename is tried that PostgreSQL gave up after five seconds because of sessions.
@@ -98,13 +98,7 @@ impl Swap<'_> {
 /// Ends the sessions of a database again and again; those that may not be ended stay.
 async fn end_sessions(connection: &mut PgConnection, database: &str) -> std::convert::Infallible {
     loop {
-        let sql = "SELECT pid FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()";
-        let pids: Vec<i32> =
-            sqlx::query_scalar(sql).bind(database).fetch_all(&mut *connection).await.unwrap_or_default();
-        for pid in pids {
-            // One by one, for a session that may not be ended is an error for all in the same question.
-            let _ = sqlx::query("SELECT pg_terminate_backend($1)").bind(pid).execute(&mut *connection).await;
-        }
+        end_sessions_once(connection, database).await;
         tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
