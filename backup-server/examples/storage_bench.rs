@@ -16,7 +16,9 @@ use std::{
 };
 
 use backup_api::{Attachments, Backup, BackupFormat, BackupId, DatabaseName, LinkCompression, RepositoryId};
-use backup_server::repositories::{Content, ContentFile, NewBackup, Repositories};
+use backup_server::repositories::{
+    Content, ContentFile, Filestore, FilestoreFile, NewBackup, OpenFilestore, Repositories, attachment_name,
+};
 use clap::Parser;
 use futures::TryStreamExt;
 use rand::{Rng, RngCore, SeedableRng, rngs::StdRng};
@@ -234,30 +236,22 @@ fn processor_seconds() -> Option<f64> {
 fn content(source: &Path) -> Outcome<Content> {
     let dump = source.join("dump.sql");
     let open_dump = move || Ok(Box::new(File::open(dump)?) as Box<dyn Read + Send>);
-    let mut files = vec![ContentFile {
-        path: "dump.sql".to_owned(),
-        size: None,
-        sha1: None,
-        open: Box::new(open_dump),
-        may_be_missing: false,
-    }];
-    for folder in fs::read_dir(source.join("filestore"))? {
+    let dump = ContentFile { path: "dump.sql".to_owned(), size: None, open: Box::new(open_dump) };
+    let folder = source.join("filestore");
+    let mut files = Vec::new();
+    for folder in fs::read_dir(&folder)? {
         for file in fs::read_dir(folder?.path())? {
             let file = file?;
             let name = file.file_name().into_string().map_err(|_| "a name is no text")?;
             let mut sha1 = [0; 20];
             hex::decode_to_slice(&name, &mut sha1)?;
-            let path = file.path();
-            files.push(ContentFile {
-                path: format!("filestore/{}/{name}", &name[..2]),
-                size: Some(file.metadata()?.len()),
-                sha1: Some(sha1),
-                open: Box::new(move || Ok(Box::new(File::open(path)?))),
-                may_be_missing: true,
-            });
+            files.push(FilestoreFile { sha1, size: file.metadata()?.len() });
         }
     }
-    Ok(Content { files })
+    files.sort_unstable_by_key(|file| file.sha1);
+    let path = move |sha1: &[u8; 20]| folder.join(attachment_name(sha1));
+    let open: OpenFilestore = Arc::new(move |_, sha1| Ok(Box::new(File::open(path(sha1))?)));
+    Ok(Content { files: vec![dump], filestore: Filestore { files, open, may_lack_files: true } })
 }
 
 /// Backs up; gives the backup and the seconds it took.

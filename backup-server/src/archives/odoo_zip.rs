@@ -1,7 +1,6 @@
 //! Checks a staged Odoo zip to its last byte, and reads its files in the order that storage needs.
 
 use std::{
-    collections::BTreeMap,
     fs::File,
     io::{self, BufReader, Read, Seek, SeekFrom},
     os::unix::fs::FileExt,
@@ -16,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use zip::{CompressionMethod, ZipArchive, read::ZipFile, result::ZipError};
 
 use super::{ArchiveError, DumpTail, Limits, Manifest, end_record::announced_entries, names::Role};
-use crate::repositories::{Content, ContentFile, FILESTORE, PLAIN_DUMP};
+use crate::repositories::{Content, ContentFile, FILESTORE, Filestore, FilestoreFile, MANIFEST, PLAIN_DUMP};
 
 /// Names that are reported, at most.
 const REPORTED: usize = 100;
@@ -35,7 +34,10 @@ pub struct OdooZip {
     /// Names that do not belong into an Odoo backup and are left out: the first 100.
     pub ignored: Vec<String>,
     path: Arc<Path>,
-    files: BTreeMap<String, Place>,
+    dump: Option<Place>,
+    odoos_manifest: Option<Place>,
+    /// Sorted by SHA-1 in the end.
+    filestore: Vec<([u8; 20], Place)>,
 }
 
 /// Where an entry's bytes lie.
@@ -45,7 +47,6 @@ struct Place {
     packed: u64,
     size: u64,
     deflated: bool,
-    sha1: Option<[u8; 20]>,
 }
 
 type Zip = ZipArchive<BufReader<File>>;
@@ -72,7 +73,9 @@ impl OdooZip {
             attachments: Attachments::default(),
             ignored: Vec::new(),
             path: path.into(),
-            files: BTreeMap::new(),
+            dump: None,
+            odoos_manifest: None,
+            filestore: Vec::new(),
         };
         let mut done = 0;
         for index in 0..zip.len() {
@@ -81,36 +84,43 @@ impl OdooZip {
             done += entry.size();
             found.take_entry(entry, &mut reading)?;
         }
-        if !found.files.contains_key(PLAIN_DUMP) {
+        if found.dump.is_none() {
             return Err(ArchiveError::NoDump);
         }
+        found.filestore.sort_unstable_by_key(|(sha1, _)| *sha1);
         Ok(found)
     }
 
     /// Its `dump.sql`, to be read.
     pub fn open_dump(&self) -> io::Result<Box<dyn Read + Send>> {
-        self.files.get(PLAIN_DUMP).ok_or(io::ErrorKind::NotFound)?.open(&self.path)
+        self.dump.ok_or(io::ErrorKind::NotFound)?.open(&self.path)
     }
 
     /// Bytes of its `dump.sql`.
     pub fn dump_bytes(&self) -> u64 {
-        self.files.get(PLAIN_DUMP).map_or(0, |place| place.size)
+        self.dump.map_or(0, |place| place.size)
     }
 
     /// Its files, to be ingested; the zip must stay where it is until then.
     pub fn into_content(self) -> Content {
-        let path = self.path;
-        let files = self.files.into_iter().map(|(name, place)| {
-            let path = Arc::clone(&path);
-            ContentFile {
-                path: name,
+        let file = |(name, place): (&str, Option<Place>)| {
+            let (place, path) = (place?, Arc::clone(&self.path));
+            Some(ContentFile {
+                path: name.to_owned(),
                 size: Some(place.size),
-                sha1: place.sha1,
                 open: Box::new(move || place.open(&path)),
-                may_be_missing: false,
-            }
-        });
-        Content { files: files.collect() }
+            })
+        };
+        let files = [(PLAIN_DUMP, self.dump), (MANIFEST, self.odoos_manifest)].into_iter().filter_map(file).collect();
+        let (files_of_attachments, places): (Vec<_>, Vec<_>) =
+            self.filestore.into_iter().map(|(sha1, place)| (FilestoreFile { sha1, size: place.size }, place)).unzip();
+        let path = self.path;
+        let filestore = Filestore {
+            files: files_of_attachments,
+            open: Arc::new(move |place, _| places.get(place).ok_or(io::ErrorKind::NotFound)?.open(&path)),
+            may_lack_files: false,
+        };
+        Content { files, filestore }
     }
 
     fn take_entry<R: Read>(
@@ -131,13 +141,8 @@ impl OdooZip {
             CompressionMethod::Deflated => true,
             method => return Err(refused(&format!("“{name}” is packed with {method}"))),
         };
-        let mut place = Place {
-            header: entry.header_start(),
-            packed: entry.compressed_size(),
-            size: entry.size(),
-            deflated,
-            sha1: None,
-        };
+        let place =
+            Place { header: entry.header_start(), packed: entry.compressed_size(), size: entry.size(), deflated };
         match role {
             Role::Dump => {
                 let mut tail = DumpTail::default();
@@ -145,7 +150,7 @@ impl OdooZip {
                 if !tail.is_complete() {
                     return Err(ArchiveError::TruncatedDump);
                 }
-                self.files.insert(name, place);
+                self.dump = Some(place);
             }
             Role::Manifest => {
                 let mut json = Vec::new();
@@ -156,13 +161,12 @@ impl OdooZip {
                     }
                 })?;
                 self.manifest = Manifest::parse(&json);
-                self.files.insert(name, place);
+                self.odoos_manifest = Some(place);
             }
             Role::Attachment(sha1) => {
                 let mut hash = Sha1::new();
                 reading.read(&name, &mut entry, &mut |bytes| hash.update(bytes))?;
-                place.sha1 = Some(sha1);
-                self.take_attachment(name, place, <[u8; 20]>::from(hash.finalize()) == sha1);
+                self.take_attachment(&name, sha1, place, <[u8; 20]>::from(hash.finalize()) == sha1);
             }
             Role::Marker | Role::Foreign | Role::Hostile => {
                 reading.read(&name, &mut entry, &mut |_| ())?;
@@ -174,14 +178,14 @@ impl OdooZip {
         Ok(())
     }
 
-    fn take_attachment(&mut self, name: String, place: Place, is_whole: bool) {
+    fn take_attachment(&mut self, name: &str, sha1: [u8; 20], place: Place, is_whole: bool) {
         self.attachments.expected += 1;
         if is_whole {
             self.attachments.present += 1;
             self.attachments.bytes += place.size;
-            self.files.insert(name, place);
+            self.filestore.push((sha1, place));
         } else if self.attachments.missing.len() < REPORTED {
-            let short = name.strip_prefix(FILESTORE).unwrap_or(&name).trim_start_matches('/').to_owned();
+            let short = name.strip_prefix(FILESTORE).unwrap_or(name).trim_start_matches('/').to_owned();
             self.attachments.missing.push(short);
         }
     }

@@ -105,11 +105,9 @@ async fn dump(app: &App, context: &JobContext, file: &Candidate) -> Result<Check
     let dump = ContentFile {
         path: CUSTOM_DUMP.to_owned(),
         size: Some(file.bytes),
-        sha1: None,
         open: Box::new(move || Ok(Box::new(File::open(path)?) as Box<dyn Read + Send>)),
-        may_be_missing: false,
     };
-    Ok(Checked { content: Content { files: vec![dump] }, facts: facts_of_dump(scan) })
+    Ok(Checked { content: Content::without_filestore(vec![dump]), facts: facts_of_dump(scan) })
 }
 
 /// The dump, ended with a failure where it gets larger than any real one.

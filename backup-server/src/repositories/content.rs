@@ -16,8 +16,10 @@ pub const FILESTORE: &str = "filestore";
 
 /// All that will be stored, announced before anything is read.
 pub struct Content {
-    /// Sorted by path component, depth first: `database.dump` or `dump.sql`, `filestore/xx/<sha1>`, `manifest.json`.
+    /// `database.dump`, or `dump.sql` and `manifest.json`, in any order.
     pub files: Vec<ContentFile>,
+    /// The files of attachments.
+    pub filestore: Filestore,
 }
 
 /// One file of a [`Content`].
@@ -26,14 +28,48 @@ pub struct ContentFile {
     pub path: String,
     /// Exact bytes where known beforehand; `None` for streams such as `pg_dump`'s.
     pub size: Option<u64>,
-    /// The SHA-1 that a filestore file must have. It is verified while reading; a file that the previous backup holds
-    /// under the same name and size is not read again.
-    pub sha1: Option<[u8; 20]>,
     /// Opens it; called at most once, on a thread where blocking is allowed.
     pub open: OpenContent,
-    /// Left out and reported, instead of failing the backup, when it cannot be opened or read or has other content
-    /// than its name says: a filestore file of a live database.
-    pub may_be_missing: bool,
+}
+
+/// The files of attachments. There may be a million of them, so they are told by nothing but their names and sizes.
+pub struct Filestore {
+    /// Sorted by name, each once.
+    pub files: Vec<FilestoreFile>,
+    /// Opens each at most once, by its place in `files` and its name, on a thread where blocking is allowed.
+    pub open: OpenFilestore,
+    /// One that cannot be opened or read, or has other content than its name says, is left out and reported instead of
+    /// failing the backup: the files of a live database.
+    pub may_lack_files: bool,
+}
+
+/// A file `filestore/xx/<sha1>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilestoreFile {
+    /// Its name, and the SHA-1 that it must have. It is verified while reading; a file that the previous backup holds
+    /// under the same name and size is not read again.
+    pub sha1: [u8; 20],
+    /// Exact bytes.
+    pub size: u64,
+}
+
+impl Content {
+    /// The database alone.
+    pub fn without_filestore(files: Vec<ContentFile>) -> Self {
+        Self { files, filestore: Filestore::empty() }
+    }
+}
+
+impl Filestore {
+    /// Whether it holds a file of this name.
+    pub fn has(&self, sha1: &[u8; 20]) -> bool {
+        self.files.binary_search_by_key(sha1, |file| file.sha1).is_ok()
+    }
+
+    /// No files.
+    pub fn empty() -> Self {
+        Self { files: Vec::new(), open: Arc::new(|_, _| Err(io::ErrorKind::NotFound.into())), may_lack_files: false }
+    }
 }
 
 /// The SHA-1 in `filestore/xx/<sha1>`, lower case as Odoo writes it.
@@ -48,14 +84,22 @@ pub fn attachment_sha1(path: &str) -> Option<[u8; 20]> {
     Some(bytes)
 }
 
+/// `xx/<sha1>`, as the database names an attachment's file.
+pub fn attachment_name(sha1: &[u8; 20]) -> String {
+    let digits = hex::encode(sha1);
+    format!("{}/{digits}", &digits[..2])
+}
+
 /// The reverse of [`attachment_sha1`].
 pub fn attachment_path(sha1: &[u8; 20]) -> String {
-    let digits = hex::encode(sha1);
-    format!("{FILESTORE}/{}/{digits}", &digits[..2])
+    format!("{FILESTORE}/{}", attachment_name(sha1))
 }
 
 /// Opens one file.
 pub type OpenContent = Box<dyn FnOnce() -> io::Result<Box<dyn io::Read + Send>> + Send>;
+
+/// Opens a file of a [`Filestore`].
+pub type OpenFilestore = Arc<dyn Fn(usize, &[u8; 20]) -> io::Result<Box<dyn io::Read + Send>> + Send + Sync>;
 
 /// The source's verdict, asked after the last byte of the dump and before the backup exists: `pg_dump`'s exit status, the
 /// "database dump complete" line, `pg_restore`'s opinion. An error means that there is no backup.

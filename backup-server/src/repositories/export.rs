@@ -18,11 +18,9 @@ use rustic_core::{
 use tokio::sync::mpsc::Sender;
 
 use super::{
-    checksums::CHECKSUMS,
-    errors::{During, StorageError},
-    ingest::dump_name,
-    layout::{Packing, ZipEntry, end_records, rank, stored_length},
-    snapshots,
+    errors::StorageError,
+    layout::{Packing, ZipEntry, end_records},
+    parts::{Part, dump_part, total, zip_parts},
 };
 
 type Indexed = Repository<IndexedFullStatus>;
@@ -34,12 +32,11 @@ pub(super) const QUEUE: usize = 8;
 /// Quick, and not far from the best.
 const DEFLATE_LEVEL: u32 = 3;
 
-/// A file of the backup. There may be a million of them.
-struct Part {
-    name: Box<str>,
-    pieces: Box<[DataId]>,
-    size: u64,
-    crc: u32,
+/// An entry that was written.
+struct Written {
+    packed: u64,
+    offset: u64,
+    packing: Packing,
 }
 
 /// An export, ready to be read.
@@ -62,7 +59,7 @@ impl Plan {
     ) -> Result<Self, StorageError> {
         let parts = match backup.format {
             BackupFormat::Dump => vec![dump_part(&repo, snapshot)?],
-            BackupFormat::Zip => zip_parts(&repo, snapshot)?,
+            BackupFormat::Zip => zip_parts(&repo, snapshot, &backup)?,
         };
         let packing = match (backup.format, compression) {
             (BackupFormat::Zip, LinkCompression::Deflated) => Packing::Deflated,
@@ -121,7 +118,7 @@ impl Plan {
 
     fn zip(&self, outlet: &mut Outlet) -> io::Result<()> {
         let made = self.backup.created_at;
-        let mut entries: Vec<ZipEntry<'_>> = Vec::with_capacity(self.parts.len());
+        let mut entries: Vec<Written> = Vec::with_capacity(self.parts.len());
         for part in &self.parts {
             if outlet.is_done() {
                 return Ok(());
@@ -131,58 +128,35 @@ impl Plan {
             } else {
                 Packing::Stored
             };
-            let (name, size, crc, offset) = (&*part.name, part.size, part.crc, outlet.at);
-            let mut entry = ZipEntry { name, size, packed: size, crc, offset, packing };
-            outlet.write_all(&entry.local_header(made))?;
+            let mut written = Written { packed: part.size, offset: outlet.at, packing };
+            let name = part.name.path();
+            outlet.write_all(&part.entry(&name, &written).local_header(made))?;
             match packing {
                 Packing::Stored => copy(&self.repo, part, outlet)?,
                 Packing::Deflated => {
                     let start = outlet.at;
                     let mut packer = DeflateEncoder::new(&mut *outlet, Compression::new(DEFLATE_LEVEL));
-                    read_pieces(&self.repo, &part.pieces, &mut packer)?;
+                    read_pieces(&self.repo, part.pieces.as_slice(), &mut packer)?;
                     packer.finish()?;
-                    entry.packed = outlet.at - start;
-                    outlet.write_all(&entry.descriptor())?;
+                    written.packed = outlet.at - start;
+                    outlet.write_all(&part.entry(&name, &written).descriptor())?;
                 }
             }
-            entries.push(entry);
+            entries.push(written);
         }
         let start = outlet.at;
-        for entry in &entries {
-            outlet.write_all(&entry.central_header(made))?;
+        for (part, written) in self.parts.iter().zip(&entries) {
+            outlet.write_all(&part.entry(&part.name.path(), written).central_header(made))?;
         }
         outlet.write_all(&end_records(entries.len() as u64, start, outlet.at - start))
     }
 }
 
-fn dump_part(repo: &Indexed, snapshot: &SnapshotFile) -> Result<Part, StorageError> {
-    let name = dump_name(BackupFormat::Dump);
-    let node = repo.node_from_snapshot_and_path(snapshot, name).during("read")?;
-    let size = snapshots::stored_size(repo, &node)?;
-    Ok(Part { name: name.into(), pieces: node.content.unwrap_or_default().into(), size, crc: 0 })
-}
-
-fn zip_parts(repo: &Indexed, snapshot: &SnapshotFile) -> Result<Vec<Part>, StorageError> {
-    let sums = snapshots::checksums(repo, snapshot)?
-        .ok_or_else(|| StorageError::Damaged(format!("{CHECKSUMS} cannot be read")))?;
-    let mut parts = Vec::new();
-    snapshots::each_file(repo, &snapshots::root(repo, snapshot)?, |name, node| {
-        if name == CHECKSUMS {
-            return Ok(());
-        }
-        let crc = sums.get(name).ok_or_else(|| StorageError::Damaged(format!("{CHECKSUMS} does not name “{name}”")))?;
-        let size = snapshots::stored_size(repo, &node)?;
-        parts.push(Part { name: name.into(), pieces: node.content.unwrap_or_default().into(), size, crc });
-        Ok(())
-    })?;
-    parts.sort_by_key(|part| rank(&part.name));
-    Ok(parts)
-}
-
-fn total(parts: &[Part], format: BackupFormat) -> u64 {
-    match format {
-        BackupFormat::Dump => parts.iter().map(|part| part.size).sum(),
-        BackupFormat::Zip => stored_length(parts.iter().map(|part| (part.name.len(), part.size))),
+impl Part {
+    fn entry<'a>(&self, name: &'a str, written: &Written) -> ZipEntry<'a> {
+        let Written { packed, offset, packing } = *written;
+        // Every part of a zip was given its checksum.
+        ZipEntry { name, size: self.size, packed, crc: self.crc.unwrap_or(0), offset, packing }
     }
 }
 
@@ -190,6 +164,7 @@ fn total(parts: &[Part], format: BackupFormat) -> u64 {
 fn compresses(repo: &Indexed, part: &Part) -> bool {
     let packed: u64 = part
         .pieces
+        .as_slice()
         .iter()
         .filter_map(|piece| repo.get_index_entry(piece).ok())
         .map(|entry| u64::from(entry.location.length))
@@ -221,7 +196,7 @@ fn copy(repo: &Indexed, part: &Part, outlet: &mut Outlet) -> io::Result<()> {
     let mut at = start;
     let mut first = None;
     let mut pieces = Vec::new();
-    for piece in &part.pieces {
+    for piece in part.pieces.as_slice() {
         let behind = at + u64::from(read(repo.get_index_entry(piece))?.data_length());
         if at < wanted.end && behind > wanted.start {
             first.get_or_insert(at);

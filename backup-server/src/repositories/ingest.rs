@@ -1,7 +1,6 @@
 //! Makes a backup: one snapshot, whole or not at all.
 
 use std::{
-    collections::HashSet,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -14,13 +13,14 @@ use rustic_core::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    announcement::{Announcement, Parent, in_order},
+    announcement::{Announcement, Parent},
     checksums::CHECKSUMS,
-    content::{CUSTOM_DUMP, Content, FILESTORE, Finish, NewBackup, PLAIN_DUMP, ReportProgress},
+    content::{CUSTOM_DUMP, Content, Filestore, Finish, NewBackup, PLAIN_DUMP, ReportProgress, attachment_name},
     errors::{During, StorageError},
     gate::Gate,
-    guarded::{Announced, Promise},
+    guarded::Announced,
     home::Home,
+    inventory::{Inventory, Place},
     layout::{LAST, rank, stored_length},
     ledger::{Accounts, Ledger},
     seal, snapshots,
@@ -43,16 +43,18 @@ impl Ingest {
     /// Does it. Blocks.
     pub(super) fn run(self, home: &Home) -> Result<Backup, StorageError> {
         let Self { repository, backup, content, finish, progress, cancel, gate } = self;
-        let files = in_order(content, backup.format)?;
+        let Filestore { files: attachments, open: filestore, may_lack_files } = content.filestore;
+        let (inventory, files) = Inventory::new(content.files, attachments, backup.format)?;
+        let inventory = Arc::new(inventory);
         let repo = open(home, repository, &gate)?;
         let known = snapshots::all(&repo)?;
         if known.iter().any(|stored| stored.backup.id == backup.id) {
             return Err(StorageError::BackupExists(backup.id));
         }
-        let parent = Parent::newest(&repo, &known)?;
-        let ledger = Arc::new(Ledger::new(Arc::clone(&gate), cancel, progress));
-        let announcement = Announcement::new(files, &backup, &parent, &ledger)?;
-        let promises = Arc::clone(&announcement.promises);
+        let parent = Parent::newest(&repo, &known, &inventory)?;
+        let accounts = Accounts::new(&inventory, parent.fates);
+        let ledger = Arc::new(Ledger::new(&inventory, accounts, Arc::clone(&gate), cancel, progress));
+        let announcement = Announcement::new(&inventory, &ledger, files, filestore, may_lack_files, &backup)?;
         let archived = archive(&repo, &backup, parent.snapshot, announcement);
         drop((repo, known));
 
@@ -70,9 +72,9 @@ impl Ingest {
         ledger.report_verifying();
         let accounts = ledger.close();
         let repo = open(home, repository, &gate)?;
-        let kept = compare(&repo, &snapshot, &promises, &accounts)?;
+        compare(&repo, &snapshot, &inventory, &accounts)?;
         correct_size(&repo, home, repository, &gate, &mut snapshot)?;
-        let backup = complete(repository, backup, &kept, accounts, gate.written())?;
+        let backup = complete(repository, backup, &inventory, &accounts, gate.written())?;
         snapshots::describe(&mut snapshot, &backup)?;
         ledger.must_stop();
         gate.check()?;
@@ -141,53 +143,29 @@ fn archive(
     repo.archive(&options, &Source(Mutex::new(Some(announcement))), snapshot, &[PathBuf::from("/")]).during("written")
 }
 
-/// What is in the repository, by length of name and size: first what a zip begins with, then the rest in order.
-#[derive(Default)]
-struct Kept {
-    first: Vec<(u8, usize, u64)>,
-    rest: Vec<(usize, u64)>,
-    attachments: u64,
-    attachment_bytes: u64,
-}
-
 /// Compares what lies in the repository with what was announced and read: every name, every size, every piece.
 fn compare(
     repo: &Indexed,
     snapshot: &SnapshotFile,
-    promises: &[Promise],
+    inventory: &Inventory,
     accounts: &Accounts,
-) -> Result<Kept, StorageError> {
-    let mut read: Vec<(u32, u64)> = accounts.read.iter().map(|counted| (counted.place, counted.size)).collect();
-    read.sort_unstable();
-    let size_read = |place| read.binary_search_by_key(&place, |(place, _)| *place).ok().map(|at| read[at].1);
-    let missing: HashSet<&str> = accounts.missing.iter().map(String::as_str).collect();
-    let mut expected = promises.iter().zip(0..).filter(|(promise, _)| !missing.contains(&*promise.path()));
-    let mut kept = Kept::default();
+) -> Result<(), StorageError> {
+    let mut expected = accounts.kept(inventory);
     snapshots::each_file(repo, &snapshots::root(repo, snapshot)?, |path, node| {
         let stored = snapshots::stored_size(repo, &node)?;
         if path == CHECKSUMS {
             return Ok(());
         }
-        let promise = expected.next().filter(|(promise, _)| promise.path() == path);
-        let size = promise.and_then(|(promise, place)| size_read(place).or(promise.size));
-        if size != Some(stored) {
-            return Err(StorageError::Damaged(format!("“{path}” was stored with {stored} bytes, expected {size:?}")));
+        let size = expected.next().filter(|(place, _)| inventory.path(*place) == path).map(|(_, size)| size);
+        if size == Some(stored) {
+            return Ok(());
         }
-        match rank(path) {
-            LAST => kept.rest.push((path.len(), stored)),
-            rank => kept.first.push((rank, path.len(), stored)),
-        }
-        if path.strip_prefix(FILESTORE).is_some_and(|rest| rest.starts_with('/')) {
-            kept.attachments += 1;
-            kept.attachment_bytes += stored;
-        }
-        Ok(())
+        Err(StorageError::Damaged(format!("“{path}” was stored with {stored} bytes, expected {size:?}")))
     })?;
-    if let Some((promise, _)) = expected.next() {
-        return Err(StorageError::Damaged(format!("“{}” was not stored", promise.path())));
+    match expected.next() {
+        Some((place, _)) => Err(StorageError::Damaged(format!("“{}” was not stored", inventory.path(place)))),
+        None => Ok(()),
     }
-    kept.first.sort_unstable();
-    Ok(kept)
 }
 
 /// Writes the root folder again with the sizes that were not known beforehand. The library records the size of a stream
@@ -221,23 +199,16 @@ fn correct_size(
 fn complete(
     repository: RepositoryId,
     new: NewBackup,
-    kept: &Kept,
-    accounts: Accounts,
+    inventory: &Inventory,
+    accounts: &Accounts,
     stored_bytes: u64,
 ) -> Result<Backup, StorageError> {
-    let first = kept.first.iter().map(|(_, name, size)| (*name, *size));
-    let (dump_bytes, size_bytes) = match new.format {
-        BackupFormat::Zip => {
-            let dump = kept.first.first().map(|(_, _, size)| *size);
-            (dump, stored_length(first.chain(kept.rest.iter().copied())))
-        }
-        BackupFormat::Dump => {
-            let dump = kept.rest.first().map(|(_, size)| *size);
-            (dump, dump.unwrap_or(0))
-        }
-    };
-    let (Some(dump_bytes), Some(sha256)) = (dump_bytes, accounts.dump_sha256) else {
+    let (Some(dump_bytes), Some(sha256)) = (accounts.size(inventory.dump(), inventory), accounts.dump_sha256) else {
         return Err(StorageError::Internal("the dump was not read".to_owned()));
+    };
+    let size_bytes = match new.format {
+        BackupFormat::Zip => zip_length(inventory, accounts),
+        BackupFormat::Dump => dump_bytes,
     };
     Ok(Backup {
         id: new.id,
@@ -250,22 +221,42 @@ fn complete(
         stored_bytes,
         dump_sha256: hex::encode(sha256),
         dump_bytes,
-        attachments: new.attachments.map(|announced| count_attachments(announced, kept, accounts.missing)),
+        attachments: new.attachments.map(|announced| count_attachments(announced, inventory, accounts)),
         odoo_version: new.odoo_version,
         postgres_version: new.postgres_version,
         comment: new.comment,
     })
 }
 
+/// Bytes of the stored zip, which begins with the files of low rank.
+fn zip_length(inventory: &Inventory, accounts: &Accounts) -> u64 {
+    let rank = |place| match place {
+        Place::File(_) => rank(&inventory.path(place)),
+        Place::Attachment(_) => LAST,
+    };
+    let length = |place| inventory.path(place).len();
+    let mut first: Vec<_> = accounts
+        .kept(inventory)
+        .map(|(place, size)| (rank(place), length(place), size))
+        .filter(|(rank, ..)| *rank < LAST)
+        .collect();
+    first.sort_unstable();
+    let rest = accounts.kept(inventory).filter(|(place, _)| rank(*place) == LAST);
+    let rest = rest.map(|(place, size)| (length(place), size));
+    stored_length(first.into_iter().map(|(_, name, size)| (name, size)).chain(rest))
+}
+
 /// Names of missing files that are kept with a backup.
 const NAMES_KEPT: usize = 100;
 
-fn count_attachments(announced: Attachments, kept: &Kept, missing: Vec<String>) -> Attachments {
-    let short = |path: String| path.strip_prefix(FILESTORE).unwrap_or(&path).trim_start_matches('/').to_owned();
-    let mut missing: Vec<_> = announced.missing.into_iter().chain(missing.into_iter().map(short)).collect();
+fn count_attachments(announced: Attachments, inventory: &Inventory, accounts: &Accounts) -> Attachments {
+    let left_out = accounts.left_out().filter_map(|place| inventory.sha1(place)).take(NAMES_KEPT);
+    let mut missing: Vec<_> =
+        announced.missing.into_iter().chain(left_out.map(|sha1| attachment_name(&sha1))).collect();
     missing.sort_unstable();
     missing.dedup();
     missing.truncate(NAMES_KEPT);
-    let (present, bytes) = (kept.attachments, kept.attachment_bytes);
+    let sizes = accounts.kept(inventory).filter(|(place, _)| matches!(place, Place::Attachment(_)));
+    let (present, bytes) = sizes.fold((0, 0), |(count, bytes), (_, size)| (count + 1, bytes + size));
     Attachments { expected: announced.expected, present, bytes, missing }
 }

@@ -8,16 +8,33 @@ use std::{
 use backup_api::{Failure, FailureCode, Phase, Progress};
 use tokio_util::sync::CancellationToken;
 
-use super::{content::ReportProgress, errors::StorageError, gate::Gate};
+use super::{
+    content::ReportProgress,
+    errors::StorageError,
+    gate::Gate,
+    inventory::{Inventory, Place},
+};
 
 /// Reports at most so often.
 const REPORT_EVERY: Duration = Duration::from_millis(100);
 
-/// A file that was read to its end. There may be a million of them.
+/// What became of an attachment. There may be a million of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// To be read.
+    #[default]
+    Waiting,
+    /// The previous backup holds it, with this CRC-32.
+    Known(u32),
+    /// Read to its end, with this CRC-32.
+    Read(u32),
+    /// It could not be read, and is not in the backup.
+    LeftOut,
+}
+
+/// A file that was read to its end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counted {
-    /// Its place among the announced files.
-    pub(super) place: u32,
     pub(super) size: u64,
     pub(super) crc: u32,
 }
@@ -25,10 +42,53 @@ pub(super) struct Counted {
 /// All that became of the announced files.
 #[derive(Default)]
 pub(super) struct Accounts {
-    pub(super) read: Vec<Counted>,
-    /// Files that were left out, in no order.
-    pub(super) missing: Vec<String>,
+    files: Vec<Option<Counted>>,
+    attachments: Vec<Fate>,
     pub(super) dump_sha256: Option<[u8; 32]>,
+}
+
+impl Accounts {
+    /// Nothing is read yet; a fate for each attachment says what the previous backup holds.
+    pub(super) fn new(inventory: &Inventory, attachments: Vec<Fate>) -> Self {
+        Self { files: vec![None; inventory.file_count()], attachments, dump_sha256: None }
+    }
+
+    /// The CRC-32 of a file that is in the backup.
+    pub(super) fn crc(&self, place: Place) -> Option<u32> {
+        match place {
+            Place::File(file) => self.files[file].map(|counted| counted.crc),
+            Place::Attachment(file) => match self.attachments[file] {
+                Fate::Known(crc) | Fate::Read(crc) => Some(crc),
+                Fate::Waiting | Fate::LeftOut => None,
+            },
+        }
+    }
+
+    /// The bytes of a file that is in the backup.
+    pub(super) fn size(&self, place: Place, inventory: &Inventory) -> Option<u64> {
+        match place {
+            Place::File(file) => self.files[file].map(|counted| counted.size),
+            Place::Attachment(_) => self.crc(place).and_then(|_| inventory.size(place)),
+        }
+    }
+
+    /// The files that are in the backup, in order, with their bytes.
+    pub(super) fn kept(&self, inventory: &Inventory) -> impl Iterator<Item = (Place, u64)> {
+        inventory.places().filter_map(|place| Some((place, self.size(place, inventory)?)))
+    }
+
+    /// The attachments that were left out.
+    pub(super) fn left_out(&self) -> impl Iterator<Item = Place> {
+        let left_out = |(fate, place): (&Fate, usize)| (*fate == Fate::LeftOut).then_some(Place::Attachment(place));
+        self.attachments.iter().zip(0..).filter_map(left_out)
+    }
+
+    fn settle(&mut self, place: Place, counted: Counted) {
+        match place {
+            Place::File(file) => self.files[file] = Some(counted),
+            Place::Attachment(file) => self.attachments[file] = Fate::Read(counted.crc),
+        }
+    }
 }
 
 /// The account book of one backup.
@@ -51,13 +111,22 @@ struct State {
 }
 
 impl Ledger {
-    pub(super) fn new(gate: Arc<Gate>, cancel: CancellationToken, report: ReportProgress) -> Self {
+    pub(super) fn new(
+        inventory: &Inventory,
+        accounts: Accounts,
+        gate: Arc<Gate>,
+        cancel: CancellationToken,
+        report: ReportProgress,
+    ) -> Self {
+        let dump = inventory.dump();
+        let to_read = inventory.places().filter(|place| *place != dump && accounts.crc(*place).is_none());
+        let filestore = to_read.filter_map(|place| inventory.size(place)).sum();
         let state = State {
-            accounts: Accounts::default(),
+            accounts,
             pending: 0,
             dump_done: false,
-            dump: Progress::default(),
-            filestore: Progress { done_bytes: 0, total_bytes: Some(0) },
+            dump: Progress { done_bytes: 0, total_bytes: inventory.size(dump) },
+            filestore: Progress { done_bytes: 0, total_bytes: Some(filestore) },
             reported: None,
         };
         Self { gate, cancel, state: Mutex::new(state), settled: Condvar::new(), report }
@@ -67,11 +136,9 @@ impl Ledger {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Announces what will be read in all.
-    pub(super) fn announce(&self, dump: Option<u64>, filestore: u64) {
-        let mut state = self.state();
-        state.dump.total_bytes = dump;
-        state.filestore.total_bytes = Some(filestore);
+    /// Whether the previous backup holds a file.
+    pub(super) fn is_known(&self, place: Place) -> bool {
+        self.state().accounts.crc(place).is_some()
     }
 
     /// Announces a file that will be read.
@@ -104,9 +171,9 @@ impl Ledger {
     }
 
     /// A file was read to its end, and is what it was announced to be; the dump comes with its SHA-256.
-    pub(super) fn settle_read(&self, counted: Counted, dump_sha256: Option<[u8; 32]>) {
+    pub(super) fn settle_read(&self, place: Place, counted: Counted, dump_sha256: Option<[u8; 32]>) {
         let mut state = self.state();
-        state.accounts.read.push(counted);
+        state.accounts.settle(place, counted);
         state.pending -= 1;
         if dump_sha256.is_some() {
             state.accounts.dump_sha256 = dump_sha256;
@@ -116,11 +183,15 @@ impl Ledger {
         self.settled.notify_all();
     }
 
-    /// A file could not be read. One that may be missing is left out; any other ends the backup.
-    pub(super) fn settle_failed(&self, path: &str, may_be_missing: bool, cause: &str) {
-        if may_be_missing && !self.must_stop() {
+    /// A file could not be read. An attachment of a live database is left out; any other ends the backup.
+    pub(super) fn settle_failed(&self, place: Place, path: &str, may_be_missing: bool, cause: &str) {
+        let left_out = match place {
+            Place::Attachment(file) if may_be_missing && !self.must_stop() => Some(file),
+            _ => None,
+        };
+        if let Some(file) = left_out {
             tracing::warn!(path, cause, "Left out {path}: {cause}");
-            self.state().accounts.missing.push(path.to_owned());
+            self.state().accounts.attachments[file] = Fate::LeftOut;
         } else {
             let message = format!("“{path}” could not be read from the source: {cause}.");
             self.gate.fail(StorageError::Source(Failure { code: FailureCode::Incomplete, message }));
@@ -129,14 +200,16 @@ impl Ledger {
         self.settled.notify_all();
     }
 
-    /// Waits until no announced file is pending any more; `None` when the backup failed meanwhile.
-    pub(super) fn wait_for_all(&self) -> Option<Vec<Counted>> {
-        let state =
-            self.settled.wait_while(self.state(), |state| state.pending > 0).unwrap_or_else(PoisonError::into_inner);
-        if self.gate.has_failed() {
-            return None;
-        }
-        Some(state.accounts.read.clone())
+    /// Waits until no announced file is pending any more; false when the backup failed meanwhile.
+    pub(super) fn wait_for_all(&self) -> bool {
+        drop(self.settled.wait_while(self.state(), |state| state.pending > 0).unwrap_or_else(PoisonError::into_inner));
+        !self.gate.has_failed()
+    }
+
+    /// The CRC-32s of some files, where there are any.
+    pub(super) fn crcs(&self, places: impl Iterator<Item = Place>) -> Vec<(Place, u32)> {
+        let state = self.state();
+        places.filter_map(|place| Some((place, state.accounts.crc(place)?))).collect()
     }
 
     /// What became of the files, once nothing is read any more.

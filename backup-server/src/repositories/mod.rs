@@ -13,11 +13,13 @@ mod gate;
 mod guarded;
 mod home;
 mod ingest;
+mod inventory;
 mod kit;
 mod layout;
 mod ledger;
 mod lock;
 mod maintain;
+mod parts;
 mod reader;
 mod seal;
 mod snapshots;
@@ -48,8 +50,8 @@ use ingest::Ingest;
 use lock::Lock;
 
 pub use content::{
-    CUSTOM_DUMP, Content, ContentFile, FILESTORE, Finish, MANIFEST, NewBackup, OpenContent, PLAIN_DUMP, ReportProgress,
-    attachment_path, attachment_sha1,
+    CUSTOM_DUMP, Content, ContentFile, FILESTORE, Filestore, FilestoreFile, Finish, MANIFEST, NewBackup, OpenContent,
+    OpenFilestore, PLAIN_DUMP, ReportProgress, attachment_name, attachment_path, attachment_sha1,
 };
 pub use errors::StorageError;
 pub(crate) use errors::is_disk_full;

@@ -9,7 +9,7 @@ use std::{
 use backup_api::{Backup, BackupFormat};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
-use rustic_core::{DataId, IndexedFullStatus, Repository, repofile::SnapshotFile};
+use rustic_core::{IndexedFullStatus, Repository, repofile::SnapshotFile};
 use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedRwLockReadGuard, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
@@ -20,6 +20,7 @@ use super::{
     errors::StorageError,
     export::{PIECE, QUEUE, read_pieces},
     ingest::dump_name,
+    parts::Pieces,
     snapshots,
 };
 
@@ -43,7 +44,7 @@ struct Inner {
 
 /// Where a file's bytes are.
 struct StoredFile {
-    pieces: Box<[DataId]>,
+    pieces: Pieces,
     size: u64,
 }
 
@@ -67,7 +68,7 @@ impl BackupReader {
                 return Ok(());
             }
             let size = snapshots::stored_size(&repo, &node)?;
-            let file = StoredFile { pieces: node.content.unwrap_or_default().into(), size };
+            let file = StoredFile { pieces: Pieces::new(node.content), size };
             match attachment_sha1(name) {
                 Some(sha1) => attachments.push(StoredAttachment { sha1, file }),
                 None if name == dump_name(backup.format) => dump = Some(file),
@@ -132,7 +133,7 @@ impl BackupReader {
     /// Writes an attachment's file. Blocks.
     pub fn copy_attachment(&self, place: usize, to: &mut impl Write) -> io::Result<()> {
         let attachment = self.inner.attachments.get(place).ok_or(io::ErrorKind::NotFound)?;
-        read_pieces(&self.inner.repo, &attachment.file.pieces, to)
+        read_pieces(&self.inner.repo, attachment.file.pieces.as_slice(), to)
     }
 
     fn stream(&self, file: impl FnOnce(&Inner) -> &StoredFile + Send + 'static) -> ByteStream {
@@ -140,7 +141,7 @@ impl BackupReader {
         let inner = Arc::clone(&self.inner);
         tokio::task::spawn_blocking(move || {
             let mut pipe = Pipe { to, piece: Vec::with_capacity(PIECE) };
-            let read = read_pieces(&inner.repo, &file(&inner).pieces, &mut pipe).and_then(|()| pipe.flush());
+            let read = read_pieces(&inner.repo, file(&inner).pieces.as_slice(), &mut pipe).and_then(|()| pipe.flush());
             if let Err(error) = read {
                 // Nobody hears it when the reader has gone away, which is then the reason.
                 let _ = pipe.to.blocking_send(Err(error));

@@ -10,7 +10,7 @@ use rustic_core::{
 };
 
 use super::{
-    checksums::{CHECKSUMS, Checksums},
+    checksums::{CHECKSUMS, Lines},
     content::NewBackup,
     errors::{During, StorageError},
 };
@@ -90,16 +90,17 @@ pub(super) fn stored_size<S: IndexedFull>(repo: &Repository<S>, node: &Node) -> 
         .try_fold(0, |size, piece| Ok(size + u64::from(repo.get_index_entry(piece).during("read")?.data_length())))
 }
 
-/// The table of checksums of a snapshot, if it has one.
-pub(super) fn checksums<S: IndexedFull>(
+/// Shows each line of a snapshot's table of checksums, in the files' order; false when there is none, or it is none.
+pub(super) fn each_checksum<S: IndexedFull>(
     repo: &Repository<S>,
     snapshot: &SnapshotFile,
-) -> Result<Option<Checksums>, StorageError> {
+    see: impl FnMut(&str, u32),
+) -> Result<bool, StorageError> {
     let root = repo.get_tree(&snapshot.tree).during("read")?;
     let Some(node) = root.nodes.iter().find(|node| Path::new(&*node.name()) == Path::new(CHECKSUMS)) else {
-        return Ok(None);
+        return Ok(false);
     };
-    let mut table = Vec::new();
-    repo.dump(node, &mut table).during("read")?;
-    Ok(Checksums::read(&table))
+    let mut lines = Lines::new(see);
+    repo.dump(node, &mut lines).during("read")?;
+    Ok(lines.end())
 }

@@ -23,9 +23,7 @@ fn ingest(number: u128, bytes: usize, gate: Gate) -> Ingest {
     let file = ContentFile {
         path: "database.dump".to_owned(),
         size: None,
-        sha1: None,
         open: Box::new(move || Ok(Box::new(Cursor::new(dump)))),
-        may_be_missing: false,
     };
     Ingest {
         repository: REPOSITORY,
@@ -39,7 +37,7 @@ fn ingest(number: u128, bytes: usize, gate: Gate) -> Ingest {
             postgres_version: None,
             comment: String::new(),
         },
-        content: Content { files: vec![file] },
+        content: Content::without_filestore(vec![file]),
         finish: Box::new(|| Ok(())),
         progress: Arc::new(|_, _| ()),
         cancel: CancellationToken::new(),

@@ -1,8 +1,7 @@
 //! The files that a database's attachments refer to.
 
 use std::{
-    fs,
-    io::{self, Read},
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Instant,
@@ -14,7 +13,7 @@ use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
 use super::words;
-use crate::repositories::{ContentFile, attachment_path};
+use crate::repositories::{Filestore, FilestoreFile, attachment_name};
 
 /// How many missing names are kept.
 const NAMED: usize = 100;
@@ -45,7 +44,7 @@ pub(crate) struct Found {
     /// Expected, present, bytes and the first missing.
     pub attachments: Attachments,
     /// The present ones.
-    files: Vec<([u8; 20], u64)>,
+    files: Vec<FilestoreFile>,
     /// Whether all were looked at in time.
     pub complete: bool,
 }
@@ -83,14 +82,14 @@ impl Wanted {
         self
     }
 
-    /// How many of these, the first of them by name, are not among the given files, which are sorted.
-    pub fn missing_from(self, present: &[[u8; 20]]) -> (u64, Vec<String>) {
+    /// How many of these, the first of them by name, are not among the given files.
+    pub fn missing_from(self, present: &Filestore) -> (u64, Vec<String>) {
         let mut names = self.strange_names;
         let mut count = self.strange;
-        for sha1 in self.files.iter().filter(|sha1| present.binary_search(sha1).is_err()) {
+        for sha1 in self.files.iter().filter(|sha1| !present.has(sha1)) {
             count += 1;
             if names.len() < NAMED {
-                names.push(file_name(sha1));
+                names.push(attachment_name(sha1));
             }
         }
         (count, names)
@@ -124,12 +123,12 @@ impl Wanted {
                 found.complete = false;
                 return found;
             }
-            let name = file_name(&sha1);
+            let name = attachment_name(&sha1);
             let file = filestore.and_then(|folder| fs::metadata(folder.join(&name)).ok()).filter(fs::Metadata::is_file);
             if let Some(file) = file {
                 found.attachments.present += 1;
                 found.attachments.bytes += file.len();
-                found.files.push((sha1, file.len()));
+                found.files.push(FilestoreFile { sha1, size: file.len() });
             } else if found.attachments.missing.len() < NAMED {
                 found.attachments.missing.push(name);
             }
@@ -139,22 +138,13 @@ impl Wanted {
 }
 
 impl Found {
-    /// The present files as content.
-    pub fn into_files(self, filestore: &Path) -> impl Iterator<Item = ContentFile> + use<> {
-        let filestore: Arc<Path> = filestore.into();
-        self.files.into_iter().map(move |(sha1, size)| {
-            let filestore = Arc::clone(&filestore);
-            ContentFile {
-                path: attachment_path(&sha1),
-                size: Some(size),
-                sha1: Some(sha1),
-                open: Box::new(move || {
-                    let file = fs::File::open(filestore.join(file_name(&sha1)))?;
-                    Ok(Box::new(file) as Box<dyn Read + Send>)
-                }),
-                may_be_missing: true,
-            }
-        })
+    /// The present files, as content.
+    pub fn into_filestore(self, folder: PathBuf) -> Filestore {
+        Filestore {
+            files: self.files,
+            open: Arc::new(move |_, sha1| Ok(Box::new(fs::File::open(folder.join(attachment_name(sha1)))?))),
+            may_lack_files: true,
+        }
     }
 
     /// What is wrong with the filestore as a whole, if anything.
@@ -221,12 +211,6 @@ fn parse_name(name: &str) -> Option<[u8; 20]> {
     Some(sha1)
 }
 
-/// Writes `xx/<sha1>`.
-pub(crate) fn file_name(sha1: &[u8; 20]) -> String {
-    let digits = hex::encode(sha1);
-    format!("{}/{digits}", &digits[..2])
-}
-
 /// The filestore folder of a source.
 pub(crate) fn folder(filestore: Option<&String>) -> Option<PathBuf> {
     filestore.filter(|path| !path.trim().is_empty()).map(PathBuf::from)
@@ -234,13 +218,15 @@ pub(crate) fn folder(filestore: Option<&String>) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     const NAME: &str = "1c/1c2a8239bc7e06429116c40bc1d1334c621ca379";
 
     #[test]
     fn only_names_that_odoo_makes_are_opened() {
-        assert_eq!(parse_name(NAME).map(|sha1| file_name(&sha1)).as_deref(), Some(NAME));
+        assert_eq!(parse_name(NAME).map(|sha1| attachment_name(&sha1)).as_deref(), Some(NAME));
         for bad in [
             "",
             "../../etc/passwd",
@@ -270,13 +256,15 @@ mod tests {
         };
         let found = wanted.look(Some(folder.path()), None, &CancellationToken::new());
         assert_eq!((found.attachments.expected, found.attachments.present, found.attachments.bytes), (3, 1, 7));
-        assert_eq!(found.attachments.missing, ["../x".to_owned(), file_name(&gone)]);
+        assert_eq!(found.attachments.missing, ["../x".to_owned(), attachment_name(&gone)]);
         let database = DatabaseName::parse("acme").unwrap();
         let problem = found.problem(&database, Some(folder.path())).unwrap();
         assert_eq!(problem.code, ProblemCode::AttachmentsMissing);
-        assert_eq!(
-            found.into_files(folder.path()).map(|file| file.path).collect::<Vec<_>>(),
-            [format!("filestore/{NAME}")]
-        );
+        let filestore = found.into_filestore(folder.path().to_owned());
+        let file = FilestoreFile { sha1: parse_name(NAME).unwrap(), size: 7 };
+        assert_eq!(filestore.files, [file]);
+        let mut content = String::new();
+        (filestore.open)(0, &file.sha1).unwrap().read_to_string(&mut content).unwrap();
+        assert_eq!(content, "content");
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use backup_api::{Failure, FailureCode, LinkCompression};
 use backup_server::{
     archives::{ArchiveError, Limits, OdooZip},
-    repositories::Repositories,
+    repositories::{self, Repositories},
 };
 use tokio_util::sync::CancellationToken;
 use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
@@ -148,8 +148,10 @@ fn an_attachment_with_other_content_is_counted_as_missing() {
     let found = check(&zip).unwrap();
     assert_eq!((found.attachments.expected, found.attachments.present, found.attachments.bytes), (2, 1, 4));
     assert_eq!(found.attachments.missing, [bad.trim_start_matches("filestore/")]);
-    let names: Vec<_> = found.into_content().files.into_iter().map(|file| file.path).collect();
-    assert_eq!(names, ["dump.sql".to_owned(), good]);
+    let content = found.into_content();
+    assert_eq!(content.files.into_iter().map(|file| file.path).collect::<Vec<_>>(), ["dump.sql"]);
+    let names: Vec<_> = content.filestore.files.iter().map(|file| repositories::attachment_path(&file.sha1)).collect();
+    assert_eq!(names, [good]);
 }
 
 #[test]

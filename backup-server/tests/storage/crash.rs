@@ -52,6 +52,14 @@ fn stop_in(content: &mut Content, place: usize, after: u64) {
     file.open = Box::new(move || Ok(Box::new(StopsAfter(open()?.take(after)))));
 }
 
+fn stop_in_attachment(content: &mut Content, stopped: usize, after: u64) {
+    let open = Arc::clone(&content.filestore.open);
+    content.filestore.open = Arc::new(move |place, sha1| {
+        let file = open(place, sha1)?;
+        Ok(if place == stopped { Box::new(StopsAfter(file.take(after))) } else { file })
+    });
+}
+
 /// The program that is killed. Does nothing in an ordinary run of the tests.
 #[tokio::test]
 async fn child() {
@@ -60,7 +68,7 @@ async fn child() {
     let repositories = Repositories::open(Path::new(folder)).unwrap();
     let mut content = large().content();
     match moment {
-        "attachment" => stop_in(&mut content, 20, 10),
+        "attachment" => stop_in_attachment(&mut content, 20, 10),
         "finish" | "verifying" | "done" => {}
         bytes => stop_in(&mut content, 0, bytes.parse().unwrap()),
     }
@@ -133,7 +141,8 @@ async fn torn_and_unfinished_files_are_swept_and_backups_stay_whole() {
     let data = tempfile::tempdir().unwrap();
     let repositories = Repositories::open(data.path()).unwrap();
     let first = store(&repositories, 1, Sample::small().content()).await.unwrap();
-    let second = store(&repositories, 2, Content { files: vec![file("dump.sql", b"small".to_vec())] }).await.unwrap();
+    let second =
+        store(&repositories, 2, Content::without_filestore(vec![file("dump.sql", b"small".to_vec())])).await.unwrap();
     let folder = data.path().join(format!("repositories/{REPOSITORY}"));
     // The disk lost the ends of some files, as after a power failure without fsync.
     let index = std::fs::read_dir(folder.join("index")).unwrap().next().unwrap().unwrap().path();

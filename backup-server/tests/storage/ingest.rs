@@ -1,7 +1,7 @@
 //! Storing, listing, forgetting.
 
 use std::{
-    io,
+    io::{self, Read},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -9,7 +9,7 @@ use std::{
 };
 
 use backup_api::{Attachments, BackupFormat, BackupId, LinkCompression, RepositoryId};
-use backup_server::repositories::{Content, Repositories, StorageError};
+use backup_server::repositories::{Content, Repositories, StorageError, attachment_name};
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -34,7 +34,8 @@ async fn a_backup_is_listed_with_all_that_was_counted() {
     assert!(first.stored_bytes > attachments.bytes && first.stored_bytes < first.size_bytes + 100_000);
 
     let dump = vec![file("database.dump", sample.dump.clone())];
-    let second = store_with(&repositories, 2, BackupFormat::Dump, Content { files: dump }, || Ok(())).await.unwrap();
+    let second =
+        store_with(&repositories, 2, BackupFormat::Dump, Content::without_filestore(dump), || Ok(())).await.unwrap();
     assert_eq!((second.size_bytes, second.attachments.clone()), (sample.dump.len() as u64, None));
 
     // Another process would see the same.
@@ -98,6 +99,11 @@ async fn the_second_backup_reads_only_the_dump_and_what_is_new() {
             open()
         });
     }
+    let (open, counting) = (Arc::clone(&content.filestore.open), Arc::clone(&opened));
+    content.filestore.open = Arc::new(move |place, sha1| {
+        counting.fetch_add(1, Ordering::SeqCst);
+        open(place, sha1)
+    });
     let second = store(&repositories, 2, content).await.unwrap();
     assert_eq!(opened.load(Ordering::SeqCst), 3, "dump.sql, manifest.json and the new file");
     assert_eq!(second.attachments.as_ref().unwrap().present, 41);
@@ -115,14 +121,18 @@ async fn a_file_that_vanished_or_is_damaged_is_reported_and_the_backup_kept() {
     let mut content = sample.content();
     let vanished = attachment_path(&sample.attachments[3]);
     let damaged = attachment_path(&sample.attachments[4]);
-    for file in &mut content.files {
-        if file.path == vanished {
-            file.open = Box::new(|| Err(io::ErrorKind::NotFound.into()));
-        } else if file.path == damaged {
-            let size = usize::try_from(file.size.unwrap()).unwrap();
-            file.open = Box::new(move || Ok(Box::new(io::Cursor::new(vec![7; size]))));
+    let open = Arc::clone(&content.filestore.open);
+    let (lost, bad) = (vanished.clone(), damaged.clone());
+    content.filestore.open = Arc::new(move |place, sha1| match attachment_name(sha1) {
+        name if lost.ends_with(&name) => Err(io::ErrorKind::NotFound.into()),
+        name if bad.ends_with(&name) => {
+            let mut other = Vec::new();
+            open(place, sha1)?.read_to_end(&mut other)?;
+            other.fill(7);
+            Ok(Box::new(io::Cursor::new(other)))
         }
-    }
+        _ => open(place, sha1),
+    });
     let mut backup = crate::support::new_backup(1, BackupFormat::Zip);
     let known = "00/gone-before".to_owned();
     backup.attachments = Some(Attachments { expected: 41, missing: vec![known.clone()], ..Attachments::default() });

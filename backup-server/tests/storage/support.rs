@@ -3,7 +3,9 @@
 use std::{io, path::Path, sync::Arc};
 
 use backup_api::{Attachments, Backup, BackupFormat, BackupId, Failure, LinkCompression, RepositoryId};
-use backup_server::repositories::{Content, ContentFile, NewBackup, Repositories, StorageError};
+use backup_server::repositories::{
+    Content, ContentFile, Filestore, FilestoreFile, NewBackup, Repositories, StorageError,
+};
 use futures::TryStreamExt;
 use rand::{Rng, RngCore, SeedableRng, rngs::StdRng};
 use sha1::{Digest, Sha1};
@@ -57,7 +59,10 @@ impl Sample {
     }
 
     pub fn content(&self) -> Content {
-        Content { files: self.files().into_iter().map(|(path, content)| file(&path, content)).collect() }
+        let mut files = self.files();
+        let attachments = files.split_off(2);
+        let files = files.into_iter().map(|(path, content)| file(&path, content)).collect();
+        Content { files, filestore: filestore(attachments.into_iter().map(|(_, content)| content).collect()) }
     }
 }
 
@@ -68,13 +73,20 @@ pub fn attachment_path(content: &[u8]) -> String {
 
 /// The dump comes as a stream of unknown length, all else as files.
 pub fn file(path: &str, content: Vec<u8>) -> ContentFile {
-    let attachment = path.starts_with("filestore/");
     ContentFile {
         path: path.to_owned(),
         size: (!path.contains("dump")).then_some(content.len() as u64),
-        sha1: attachment.then(|| Sha1::digest(&content).into()),
         open: Box::new(move || Ok(Box::new(io::Cursor::new(content)))),
-        may_be_missing: attachment,
+    }
+}
+
+/// The files of attachments, in the order of their names.
+fn filestore(contents: Vec<Vec<u8>>) -> Filestore {
+    let name = |content: &Vec<u8>| FilestoreFile { sha1: Sha1::digest(content).into(), size: content.len() as u64 };
+    Filestore {
+        files: contents.iter().map(name).collect(),
+        open: Arc::new(move |place, _| Ok(Box::new(io::Cursor::new(contents[place].clone())))),
+        may_lack_files: true,
     }
 }
 

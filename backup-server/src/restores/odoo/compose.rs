@@ -22,7 +22,7 @@ use super::{
     verify::read_back,
 };
 use crate::{
-    repositories::{ContentFile, PLAIN_DUMP},
+    repositories::{Filestore, PLAIN_DUMP, attachment_path},
     sources::{StagedFile, odoo::reader},
 };
 
@@ -45,15 +45,15 @@ pub(super) async fn compose(work: &RestoreTask, target: &Target) -> Result<Compo
     let context = task.context.shown_as(Phase::Receiving);
     let progress = std::sync::Arc::new(move |phase, progress| context.progress(phase, progress));
     let opened = read_back(&task.app, target, &task.record.database, BackupFormat::Zip, progress, cancel).await?;
-    let files: Vec<ContentFile> = opened.content.files.into_iter().filter(|file| file.sha1.is_some()).collect();
-    let sizes: u64 = files.iter().filter_map(|file| file.size).sum();
+    let filestore = opened.content.filestore;
+    let sizes: u64 = filestore.files.iter().map(|file| file.size).sum();
     staging.check_space(sizes.saturating_add(work.reader.backup().dump_bytes))?;
-    let attachments = files.iter().filter_map(|file| file.sha1).collect();
+    let attachments = filestore.files.iter().map(|file| file.sha1).collect();
     let dump = replay::plain_of_custom(reader(&task.app.tools)?, work.reader.dump(), cancel);
     let (staged, file) = staging.create()?;
     let (stop, guard) = (cancel.clone(), opened.guard);
     let written = tokio::task::spawn_blocking(move || {
-        let written = write(file, dump, files, &stop);
+        let written = write(file, dump, &filestore, &stop);
         drop(guard);
         written
     });
@@ -63,20 +63,20 @@ pub(super) async fn compose(work: &RestoreTask, target: &Target) -> Result<Compo
 }
 
 /// Writes the zip; gives its length. Blocks.
-fn write(file: File, mut dump: DumpStream, files: Vec<ContentFile>, cancel: &CancellationToken) -> io::Result<u64> {
+fn write(file: File, mut dump: DumpStream, filestore: &Filestore, cancel: &CancellationToken) -> io::Result<u64> {
     let packed = |method, large| SimpleFileOptions::default().compression_method(method).large_file(large);
     let mut zip = ZipWriter::new(io::BufWriter::new(file));
     zip.start_file(PLAIN_DUMP, packed(CompressionMethod::Deflated, true)).map_err(unwritten)?;
     while let Some(piece) = Handle::current().block_on(dump.next()) {
         zip.write_all(&piece?)?;
     }
-    for file in files {
+    for (place, file) in filestore.files.iter().enumerate() {
         if cancel.is_cancelled() {
             return Err(io_error(cancelled()));
         }
-        let large = file.size.is_none_or(|size| size >= LARGE);
-        zip.start_file(file.path, packed(CompressionMethod::Stored, large)).map_err(unwritten)?;
-        io::copy(&mut (file.open)()?, &mut zip)?;
+        let large = file.size >= LARGE;
+        zip.start_file(attachment_path(&file.sha1), packed(CompressionMethod::Stored, large)).map_err(unwritten)?;
+        io::copy(&mut (filestore.open)(place, &file.sha1)?, &mut zip)?;
     }
     let mut file = zip.finish().map_err(unwritten)?;
     file.flush()?;

@@ -2,7 +2,6 @@
 //! compared with what the backup holds.
 
 use std::{
-    collections::HashSet,
     io::Read,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -194,8 +193,8 @@ fn check_attachments(reader: &BackupReader, opened: &OpenedSource) -> Result<Opt
 }
 
 fn check_files(wanted: &[[u8; 20]], opened: &OpenedSource) -> Result<(), Failure> {
-    let there: HashSet<[u8; 20]> = opened.content.files.iter().filter_map(|file| file.sha1).collect();
-    let missing: Vec<String> = wanted.iter().filter(|sha1| !there.contains(*sha1)).map(hex::encode).collect();
+    let there = &opened.content.filestore;
+    let missing: Vec<String> = wanted.iter().filter(|sha1| !there.has(sha1)).map(hex::encode).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::{Record, task::failure};
 use crate::{
-    repositories::{BackupReader, StorageError},
+    repositories::{BackupReader, StorageError, attachment_name},
     sources,
 };
 
@@ -227,7 +227,7 @@ impl Folders {
         size: u64,
         owner: Owner,
     ) -> Result<(), Failure> {
-        let name = sources::file_name(&sha1);
+        let name = attachment_name(&sha1);
         let (to, live) = (self.scratch.join(&name), self.live.join(&name));
         if has_content(&live, sha1, size) && fs::hard_link(&live, &to).is_ok() {
             return Ok(());
@@ -272,7 +272,7 @@ pub(super) fn try_out(live: &Path) -> io::Result<()> {
 /// Bytes of the backup's attachments that the live folder does not have under the same name and size. Blocks.
 pub(super) fn bytes_needed(live: Option<&Path>, from: &BackupReader) -> u64 {
     let has = |sha1: &[u8; 20], size: u64| {
-        let file = live.and_then(|live| fs::metadata(live.join(sources::file_name(sha1))).ok());
+        let file = live.and_then(|live| fs::metadata(live.join(attachment_name(sha1))).ok());
         file.is_some_and(|file| file.len() == size)
     };
     let all = (0..from.attachment_count()).filter_map(|place| from.attachment(place));

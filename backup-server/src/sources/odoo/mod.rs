@@ -79,7 +79,7 @@ pub(super) async fn open(
         BackupFormat::Dump => {
             let tool = verify::reader(&settings.tools)?;
             let facts = verify::dump(tool, arrived.file.path(), arrived.bytes, progress, cancel).await?;
-            (Content { files: vec![dump_file(&arrived)] }, facts)
+            (Content::without_filestore(vec![dump_file(&arrived)]), facts)
         }
     };
     facts.odoo_version = facts.odoo_version.or(server_version);
@@ -109,8 +109,6 @@ fn dump_file(arrived: &Arrived) -> ContentFile {
     ContentFile {
         path: CUSTOM_DUMP.to_owned(),
         size: Some(arrived.bytes),
-        sha1: None,
         open: Box::new(move || Ok(Box::new(File::open(path)?) as Box<dyn Read + Send>)),
-        may_be_missing: false,
     }
 }

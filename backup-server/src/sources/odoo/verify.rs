@@ -96,9 +96,7 @@ pub(crate) fn describe(zip: OdooZip, scan: Scan) -> Zip {
         facts.attachments = Some(in_zip);
         return Zip { content, facts };
     }
-    let mut files: Vec<[u8; 20]> = content.files.iter().filter_map(|file| file.sha1).collect();
-    files.sort_unstable();
-    let (missing_count, missing) = scan.wanted.distinct().missing_from(&files);
+    let (missing_count, missing) = scan.wanted.distinct().missing_from(&content.filestore);
     if missing_count > 0 {
         facts.warnings.push(format!(
             "{missing_count} files that attachments refer to are not in the zip. They were missing in the filestore, or \

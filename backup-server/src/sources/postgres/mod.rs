@@ -11,18 +11,17 @@ mod server;
 use std::{io::Cursor, sync::Arc};
 
 use backup_api::{
-    Attachments, BackupFormat, DatabaseName, Failure, FailureCode, Phase, Problem, ProblemCode, Progress, Secret,
-    Severity,
+    BackupFormat, DatabaseName, Failure, FailureCode, Phase, Problem, ProblemCode, Progress, Secret, Severity,
 };
 use sqlx::{Connection, PgConnection, error::DatabaseError};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     OpenedSource, SourceFacts, SourceGuard, SourceSettings,
-    attachments::{self, Wanted},
+    attachments::{self, Found, Wanted},
     words,
 };
-use crate::repositories::{CUSTOM_DUMP, Content, ContentFile, MANIFEST, PLAIN_DUMP, ReportProgress};
+use crate::repositories::{CUSTOM_DUMP, Content, ContentFile, Filestore, MANIFEST, PLAIN_DUMP, ReportProgress};
 use dump::DumpRun;
 use manifest::WrittenManifest;
 pub(crate) use manifest::major_version;
@@ -83,6 +82,7 @@ async fn open_unless_cancelled(
     let run = DumpRun::plan(tool, environment, &snapshot, format, settings.timeouts.stall, cancel.clone());
 
     let mut files = vec![dump_file(&run, format)];
+    let mut filestore = Filestore::empty();
     let mut facts = SourceFacts {
         odoo_version: Some(manifest.major_version.clone()),
         postgres_version: Some(version.text),
@@ -90,13 +90,14 @@ async fn open_unless_cancelled(
     };
     if format == BackupFormat::Zip {
         let wanted = Wanted::read(&mut connection).await.map_err(|error| query_failed(&error))?;
-        let attachments = add_filestore(&mut files, wanted, source, cancel, &mut facts.warnings).await?;
-        facts.attachments = Some(attachments);
+        let found = look_at_filestore(wanted, source, cancel, &mut facts.warnings).await?;
+        facts.attachments = Some(found.attachments.clone());
+        filestore = found.into_filestore(attachments::folder(source.filestore).unwrap_or_default());
         files.push(manifest_file(&manifest)?);
     }
     let verdict = Arc::clone(&run);
     Ok(OpenedSource {
-        content: Content { files },
+        content: Content { files, filestore },
         finish: Box::new(move || verdict.verdict()),
         facts,
         // The snapshot lives as long as its transaction, that is, as long as its connection.
@@ -134,22 +135,15 @@ fn dump_file(run: &Arc<DumpRun>, format: BackupFormat) -> ContentFile {
         BackupFormat::Dump => CUSTOM_DUMP,
     };
     let run = Arc::clone(run);
-    ContentFile {
-        path: path.to_owned(),
-        size: None,
-        sha1: None,
-        open: Box::new(move || run.start()),
-        may_be_missing: false,
-    }
+    ContentFile { path: path.to_owned(), size: None, open: Box::new(move || run.start()) }
 }
 
-async fn add_filestore(
-    files: &mut Vec<ContentFile>,
+async fn look_at_filestore(
     wanted: Wanted,
     source: &Direct<'_>,
     cancel: &CancellationToken,
     warnings: &mut Vec<String>,
-) -> Result<Attachments, Failure> {
+) -> Result<Found, Failure> {
     let folder = attachments::folder(source.filestore);
     let (looked_in, cancel) = (folder.clone(), cancel.clone());
     let look = move || wanted.look(looked_in.as_deref(), None, &cancel);
@@ -159,9 +153,7 @@ async fn add_filestore(
         Some(problem) => warnings.push(problem.message),
         None => {}
     }
-    let attachments = found.attachments.clone();
-    files.extend(found.into_files(&folder.unwrap_or_default()));
-    Ok(attachments)
+    Ok(found)
 }
 
 fn manifest_file(manifest: &WrittenManifest) -> Result<ContentFile, Failure> {
@@ -170,9 +162,7 @@ fn manifest_file(manifest: &WrittenManifest) -> Result<ContentFile, Failure> {
     Ok(ContentFile {
         path: MANIFEST.to_owned(),
         size: Some(json.len() as u64),
-        sha1: None,
         open: Box::new(move || Ok(Box::new(Cursor::new(json)))),
-        may_be_missing: false,
     })
 }
 

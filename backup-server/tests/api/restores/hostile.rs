@@ -28,11 +28,9 @@ pub async fn store(data: &Path, dump: String) -> BackupId {
     let file = ContentFile {
         path: "dump.sql".to_owned(),
         size: None,
-        sha1: None,
         open: Box::new(move || Ok(Box::new(io::Cursor::new(dump.into_bytes())))),
-        may_be_missing: false,
     };
-    let content = Content { files: vec![file] };
+    let content = Content::without_filestore(vec![file]);
     let repositories = Repositories::open(data).unwrap();
     let (finish, quiet) = (Box::new(|| Ok(())), Arc::new(|_, _| {}));
     repositories.ingest(REPOSITORY, backup, content, finish, quiet, CancellationToken::new()).await.unwrap();
