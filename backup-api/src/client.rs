@@ -169,7 +169,7 @@ impl Client {
         checksum: Option<&str>,
         chunk: impl Into<reqwest::Body>,
     ) -> Answer<u64> {
-        appended(self.patch(upload, offset, checksum, chunk.into())).await
+        appended(self.patch(upload, offset, checksum, chunk.into()).timeout(ANSWER_TIMEOUT)).await
     }
 
     /// As [`Self::append`], but those in front of it may come later; answers the offset up to which nothing is missing.
@@ -181,7 +181,25 @@ impl Client {
         chunk: impl Into<reqwest::Body>,
     ) -> Answer<u64> {
         let request = self.patch(upload, offset, checksum, chunk.into());
-        appended(request.header(Upload::AHEAD_HEADER, "1")).await
+        appended(request.header(Upload::AHEAD_HEADER, "1").timeout(ANSWER_TIMEOUT)).await
+    }
+
+    /// As these two, with a chunk of `length` bytes that is still arriving. It may take as long as it takes to come: when to
+    /// give up is the caller's to decide.
+    pub async fn append_arriving(
+        &self,
+        upload: UploadId,
+        offset: u64,
+        checksum: Option<&str>,
+        ahead: bool,
+        chunk: reqwest::Body,
+        length: u64,
+    ) -> Answer<u64> {
+        let mut request = self.patch(upload, offset, checksum, chunk).header("Content-Length", length);
+        if ahead {
+            request = request.header(Upload::AHEAD_HEADER, "1");
+        }
+        appended(request).await
     }
 
     fn patch(&self, upload: UploadId, offset: u64, checksum: Option<&str>, chunk: reqwest::Body) -> RequestBuilder {
@@ -278,7 +296,7 @@ async fn sent(request: RequestBuilder) -> Answer<reqwest::Response> {
 }
 
 async fn appended(request: RequestBuilder) -> Answer<u64> {
-    let answer = sent(request.timeout(ANSWER_TIMEOUT)).await?;
+    let answer = sent(request).await?;
     let after = answer.headers().get("Upload-Offset").and_then(|after| after.to_str().ok()?.parse().ok());
     after.ok_or(ClientError::NotABackupServer { status: answer.status() })
 }

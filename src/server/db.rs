@@ -1,6 +1,14 @@
 //! The panel's database: one SQL text for SQLite and PostgreSQL.
 
-use std::{path::Path, str::FromStr, time::Duration};
+use std::{
+    path::Path,
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use sqlx::{
@@ -18,29 +26,40 @@ const READERS: u32 = 4;
 
 /// One of the two databases.
 #[derive(Clone, Debug)]
-pub enum Db {
-    /// One writer, so that nobody waits on a lock inside the process, and several readers.
-    Sqlite {
-        /// Never writes.
-        read: SqlitePool,
-        /// The only writer.
-        write: SqlitePool,
-    },
-    /// PostgreSQL.
-    Postgres(PgPool),
+pub struct Db {
+    pools: On<Files, PgPool>,
+    changes: Changes,
 }
 
-/// A transaction; rolled back unless committed.
+/// One writer, so that nobody waits on a lock inside the process, and several readers.
+#[derive(Clone, Debug)]
+struct Files {
+    read: SqlitePool,
+    write: SqlitePool,
+}
+
+/// A transaction; rolled back unless committed. SQLite's is begun with `BEGIN IMMEDIATE`.
 #[derive(Debug)]
-pub enum Tx {
-    /// Begun with `BEGIN IMMEDIATE`.
-    Sqlite(Transaction<'static, Sqlite>),
-    /// PostgreSQL.
-    Postgres(Transaction<'static, Postgres>),
+pub struct Tx {
+    on: On<Transaction<'static, Sqlite>, Transaction<'static, Postgres>>,
+    changes: Changes,
+}
+
+/// Counts what this process committed.
+#[derive(Clone, Debug, Default)]
+struct Changes(Arc<AtomicU64>);
+
+/// Counts one change when it goes, also when nobody waited for its end.
+struct Counted<'a>(&'a Changes);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 /// The same thing of either database; what [`query!`](crate::server::db::query) matches on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum On<S, P> {
     /// SQLite's.
     Sqlite(S),
@@ -104,13 +123,49 @@ impl Db {
             Some(url) => {
                 let pool = PgPoolOptions::new().max_connections(8).connect(url).await?;
                 sqlx::migrate!("migrations/postgres").run(&pool).await?;
-                Ok(Self::Postgres(pool))
+                Ok(Self { pools: On::Postgres(pool), changes: Changes::default() })
             }
-            None => Self::open_file(data).await,
+            None => Ok(Self { pools: On::Sqlite(Files::open(data).await?), changes: Changes::default() }),
         }
     }
 
-    async fn open_file(data: &Path) -> Result<Self, StartError> {
+    /// Where reading statements go.
+    pub const fn on(&self) -> On<&SqlitePool, &PgPool> {
+        match &self.pools {
+            On::Sqlite(files) => On::Sqlite(&files.read),
+            On::Postgres(pool) => On::Postgres(pool),
+        }
+    }
+
+    /// Begins a transaction that may write.
+    pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
+        let on = match &self.pools {
+            On::Sqlite(files) => On::Sqlite(files.write.begin_with("BEGIN IMMEDIATE").await?),
+            On::Postgres(pool) => On::Postgres(pool.begin().await?),
+        };
+        Ok(Tx { on, changes: self.changes.clone() })
+    }
+
+    /// How many transactions of this process were committed: as long as it is the same, nothing that was read is another
+    /// through this process.
+    pub fn changes(&self) -> u64 {
+        self.changes.0.load(Ordering::SeqCst)
+    }
+
+    /// Closes every connection.
+    pub async fn close(&self) {
+        match &self.pools {
+            On::Sqlite(Files { read, write }) => {
+                read.close().await;
+                write.close().await;
+            }
+            On::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Files {
+    async fn open(data: &Path) -> Result<Self, StartError> {
         let options = SqliteConnectOptions::new()
             .filename(data.join("holdfast.sqlite"))
             .create_if_missing(true)
@@ -123,51 +178,26 @@ impl Db {
         set_aside(&write, &migrations, data).await?;
         migrations.run(&write).await?;
         let read = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true)).await?;
-        Ok(Self::Sqlite { read, write })
-    }
-
-    /// Where reading statements go.
-    pub fn on(&self) -> On<&SqlitePool, &PgPool> {
-        match self {
-            Self::Sqlite { read, .. } => On::Sqlite(read),
-            Self::Postgres(pool) => On::Postgres(pool),
-        }
-    }
-
-    /// Begins a transaction that may write.
-    pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
-        Ok(match self {
-            Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
-        })
-    }
-
-    /// Closes every connection.
-    pub async fn close(&self) {
-        match self {
-            Self::Sqlite { read, write } => {
-                read.close().await;
-                write.close().await;
-            }
-            Self::Postgres(pool) => pool.close().await,
-        }
+        Ok(Self { read, write })
     }
 }
 
 impl Tx {
     /// Where the transaction's statements go.
     pub fn on(&mut self) -> On<&mut SqliteConnection, &mut PgConnection> {
-        match self {
-            Self::Sqlite(tx) => On::Sqlite(tx),
-            Self::Postgres(tx) => On::Postgres(tx),
+        match &mut self.on {
+            On::Sqlite(tx) => On::Sqlite(tx),
+            On::Postgres(tx) => On::Postgres(tx),
         }
     }
 
     /// Keeps what was written.
     pub async fn commit(self) -> Result<(), sqlx::Error> {
-        match self {
-            Self::Sqlite(tx) => tx.commit().await,
-            Self::Postgres(tx) => tx.commit().await,
+        let Self { on, changes } = self;
+        let _counted = Counted(&changes);
+        match on {
+            On::Sqlite(tx) => tx.commit().await,
+            On::Postgres(tx) => tx.commit().await,
         }
     }
 }

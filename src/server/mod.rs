@@ -2,6 +2,7 @@
 
 use std::{ops::Deref, path::PathBuf, sync::Arc};
 
+use backup_api::UploadId;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub mod caller;
@@ -20,6 +21,7 @@ mod origin;
 mod passwords;
 mod randomness;
 mod refused;
+mod remembered;
 mod secrets;
 mod seed;
 mod session;
@@ -40,7 +42,14 @@ pub(crate) use throttle::Key as ThrottleKey;
 pub(crate) use {passwords::hash as hash_password, passwords::matches as password_matches};
 pub(crate) use {session::begin as begin_session, session::end as end_session, session::local_path};
 
-use crate::{backup_servers::clients::Clients, backups::reconcile::Asked, operations::live::Live};
+use remembered::Remembered;
+
+use crate::{
+    backup_servers::clients::{Clients, Server},
+    backups::reconcile::Asked,
+    operations::live::Live,
+    uploads::{self, store::Begun},
+};
 
 /// Everything that a request or a background task needs; cheap to clone.
 #[derive(Clone, Debug)]
@@ -73,6 +82,10 @@ pub struct Inner {
     pub(crate) alerts: tokio::sync::Notify,
     /// Room in memory for chunks of uploads.
     pub(crate) chunks: tokio::sync::Semaphore,
+    /// Who sends them, by the hash of the session's token.
+    pub(crate) sessions: Remembered<Vec<u8>, Caller>,
+    /// What they belong to, and the server that they go to.
+    pub(crate) uploads: Remembered<UploadId, (Begun, Server)>,
     /// What tells this panel from others of the same database.
     pub instance: uuid::Uuid,
 }
@@ -109,7 +122,9 @@ impl Panel {
             tasks: TaskTracker::new(),
             ended: tokio::sync::Notify::new(),
             alerts: tokio::sync::Notify::new(),
-            chunks: tokio::sync::Semaphore::new(crate::uploads::tus::CHUNKS),
+            chunks: tokio::sync::Semaphore::new(uploads::tus::CHUNKS),
+            sessions: Remembered::default(),
+            uploads: Remembered::default(),
             instance,
         })))
     }

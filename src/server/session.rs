@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     error::{AppError, AppResult},
+    uploads::tus::is_chunk,
     users::{Role, User},
 };
 
@@ -67,7 +68,11 @@ pub async fn attach(State(panel): State<Panel>, mut request: Request, next: Next
     let address = client_address(&panel, &request);
     request.extensions_mut().insert(ClientAddress(address));
     let caller = match token_of(request.headers()) {
-        Some(token) => find(&panel, &token).await,
+        Some(token) => {
+            let hash = hash_of_token(&token);
+            let asking = find(&panel, hash.clone());
+            if is_chunk(&request) { panel.sessions.recall(&panel, hash, asking).await } else { asking.await }
+        }
         None => Ok(None),
     };
     let signed_in = match caller {
@@ -84,8 +89,8 @@ pub async fn attach(State(panel): State<Panel>, mut request: Request, next: Next
     next.run(request).await
 }
 
-async fn find(panel: &Panel, token: &str) -> AppResult<Option<Caller>> {
-    let (now, hash) = (panel.clock.now(), hash_of_token(token));
+async fn find(panel: &Panel, hash: Vec<u8>) -> AppResult<Option<Caller>> {
+    let now = panel.clock.now();
     let row: Option<(Uuid, String, String, String, i64)> = query!(
         panel.db,
         fetch_optional,

@@ -67,7 +67,23 @@ pub async fn begin(panel: &Panel, user: &User, announced: Announced) -> Result<B
 
 /// An upload of this person, with its server.
 pub async fn own(panel: &Panel, user: &User, id: UploadId) -> Result<(Begun, Server), Refusal> {
-    let begun = store::find(panel, id).await?.ok_or_else(|| {
+    only(user, find(panel, id).await?)
+}
+
+/// As [`own`], as it was a moment ago: for chunks, which come in quick succession.
+pub async fn own_lately(panel: &Panel, user: &User, id: UploadId) -> Result<(Begun, Server), Refusal> {
+    only(user, panel.uploads.recall(panel, id, find(panel, id)).await?)
+}
+
+async fn find(panel: &Panel, id: UploadId) -> Result<Option<(Begun, Server)>, Refusal> {
+    let Some(begun) = store::find(panel, id).await? else { return Ok(None) };
+    let server = clients::server(panel, begun.server).await?;
+    Ok(Some((begun, server)))
+}
+
+/// An upload that was found, for the person whose it is.
+fn only(user: &User, found: Option<(Begun, Server)>) -> Result<(Begun, Server), Refusal> {
+    let (begun, server) = found.ok_or_else(|| {
         Refusal::new(StatusCode::NOT_FOUND, "This upload is not known, or not any more. Begin it again.")
     })?;
     if begun.user != user.id {
@@ -76,7 +92,6 @@ pub async fn own(panel: &Panel, user: &User, id: UploadId) -> Result<(Begun, Ser
             "This upload was begun by another person. Begin one of your own.",
         ));
     }
-    let server = clients::server(panel, begun.server).await?;
     Ok((begun, server))
 }
 

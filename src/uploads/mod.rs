@@ -16,11 +16,15 @@ pub mod api;
 pub mod begin;
 #[cfg(feature = "ssr")]
 pub mod imports;
+#[cfg(feature = "ssr")]
+mod incoming;
 #[cfg(feature = "hydrate")]
 mod lanes;
 pub mod progress;
 #[cfg(feature = "ssr")]
 mod refusal;
+#[cfg(feature = "ssr")]
+mod relay;
 #[cfg(feature = "hydrate")]
 mod sending;
 #[cfg(feature = "ssr")]

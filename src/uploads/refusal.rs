@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use backup_api::{ClientError, ErrorCode};
 
-use super::Refused;
+use super::{Refused, incoming::Cut};
 use crate::{backup_servers::clients::Server, error::AppError, server::caller::status_of};
 
 /// A refusal.
@@ -25,17 +25,27 @@ impl Refusal {
     pub fn of_server(server: &Server, error: &ClientError) -> Self {
         let fault = server.fault(error);
         match error {
-            ClientError::Unreachable(_) => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                format!(
-                    "The backup server “{}” does not answer. What has arrived there is kept; the upload can go on when \
-                     it answers again.",
-                    server.name
-                ),
-            ),
+            ClientError::Unreachable(_) => Self::away(server),
             ClientError::Refused(refusal) => Self::new(status(refusal.code), fault.to_string()),
             ClientError::NotABackupServer { .. } => Self::new(StatusCode::BAD_GATEWAY, fault.to_string()),
         }
+    }
+
+    /// The backup server does not answer.
+    pub fn away(server: &Server) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!(
+                "The backup server “{}” does not answer. What has arrived there is kept; the upload can go on when it \
+                 answers again.",
+                server.name
+            ),
+        )
+    }
+
+    /// The client's connection broke, or it fell silent.
+    pub fn cut() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "The chunk did not arrive whole; send it again.")
     }
 
     /// Whether the upload is not there any more.
@@ -64,6 +74,12 @@ impl From<AppError> for Refusal {
             _ => status_of(&error),
         };
         Self::new(status, error.to_string())
+    }
+}
+
+impl From<Cut> for Refusal {
+    fn from(Cut: Cut) -> Self {
+        Self::cut()
     }
 }
 

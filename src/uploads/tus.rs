@@ -1,10 +1,9 @@
 //! `/uploads`: the tus 1.0 protocol (core, creation, checksum, expiration, termination), relayed chunk by chunk.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use axum::{
     Extension,
-    body::{BodyDataStream, Bytes},
     extract::{Path, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
@@ -12,14 +11,14 @@ use axum::{
 use backup_api::{Upload, UploadId};
 use base64::{Engine, prelude::BASE64_STANDARD as BASE64};
 use chrono::{DateTime, Utc};
-use futures::StreamExt;
-use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
     begin::{self, Announced},
     expiry,
+    incoming::{Incoming, PIECE},
     refusal::Refusal,
+    relay::Relay,
     store::Begun,
 };
 use crate::{
@@ -32,13 +31,8 @@ use crate::{
 const VERSION: &str = "1.0.0";
 const EXTENSIONS: &str = "creation,checksum,expiration,termination";
 const CHUNK_TYPE: &str = "application/offset+octet-stream";
-/// The most bytes of an upload that are held: what the backup server takes at a time.
-#[expect(clippy::cast_possible_truncation, reason = "it is a mebibyte")]
-const PIECE: usize = Upload::CHUNK_BYTES as usize;
-/// The most pieces that are held at once, of all uploads: 32 MiB. Who comes later waits, unread.
+/// The most chunks that are under way at once, of all uploads: 32 MiB. Who comes later waits, unread.
 pub const CHUNKS: usize = 32;
-/// A client that sends nothing of a chunk for so long is gone.
-const STALL: Duration = Duration::from_mins(1);
 /// Headers by their names on the wire.
 const RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
 const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
@@ -75,10 +69,10 @@ pub async fn one(State(panel): State<Panel>, Path(id): Path<Uuid>, who: Who, req
     let done = match method {
         Method::HEAD => offset(&panel, who, &headers, id).await,
         Method::PATCH => {
-            let mut body = body.into_data_stream();
-            let done = append(&panel, who, &headers, id, &mut body).await;
+            let body = Incoming::new(body);
+            let done = append(&panel, who, &headers, id, &body).await;
             if done.is_err() {
-                drain(&mut body).await;
+                body.drain().await;
             }
             done
         }
@@ -87,6 +81,11 @@ pub async fn one(State(panel): State<Panel>, Path(id): Path<Uuid>, who: Who, req
         _ => Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "An upload knows PATCH, HEAD and DELETE.")),
     };
     answer(done)
+}
+
+/// Whether it brings a chunk: one of many that come in quick succession.
+pub fn is_chunk(request: &Request) -> bool {
+    request.method() == Method::PATCH && request.uri().path().starts_with("/uploads/")
 }
 
 async fn begun(panel: &Panel, who: Who, headers: &HeaderMap) -> Done {
@@ -111,79 +110,31 @@ async fn offset(panel: &Panel, who: Who, headers: &HeaderMap, id: UploadId) -> D
     Ok((StatusCode::OK, headers))
 }
 
-/// Takes bytes and relays them, in pieces of at most a chunk: a piece is passed on when it has arrived whole. Clients
-/// that send a file as one go on, if they are cut off, after the last piece.
-async fn append(panel: &Panel, who: Who, headers: &HeaderMap, id: UploadId, body: &mut BodyDataStream) -> Done {
+/// Takes bytes and passes them on.
+async fn append(panel: &Panel, who: Who, headers: &HeaderMap, id: UploadId, body: &Incoming) -> Done {
     let user = uploader(who, headers)?;
     if text(headers, &header::CONTENT_TYPE) != Some(CHUNK_TYPE) {
         let words = format!("A chunk is sent as {CHUNK_TYPE}.");
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, words));
     }
-    let mut offset = number(headers, &OFFSET)?;
+    let offset = number(headers, &OFFSET)?;
     let checksum = text(headers, &CHECKSUM);
     if checksum.is_some_and(|checksum| !checksum.starts_with("sha256 ") && !checksum.starts_with("sha1 ")) {
         let words = "Checksums of chunks are sha1 or sha256; send one of those, or none.";
         return Err(Refusal::new(StatusCode::BAD_REQUEST, words));
     }
     let ahead = headers.contains_key(Upload::AHEAD_HEADER);
-    let (begun, server) = begin::own(panel, &user, id).await?;
-    let announced = text(headers, &header::CONTENT_LENGTH).and_then(|length| length.parse().ok()).unwrap_or(0);
-    let mut rest = Bytes::new();
-    loop {
-        // It is never closed.
-        let _room = panel.chunks.acquire().await.ok();
-        let piece = piece(body, &mut rest, announced).await?;
-        let last = piece.len() < PIECE;
-        // A checksum is about all of the request, so that all of it must be one piece.
-        if (checksum.is_some() || ahead) && !(last || is_at_end(body, &mut rest).await?) {
-            let words = format!("A chunk with a checksum, or ahead of others, has at most {PIECE} bytes.");
-            return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, words));
-        }
-        let answer = if ahead {
-            server.client.append_ahead(id, offset, checksum, piece).await
-        } else {
-            server.client.append(id, offset, checksum, piece).await
-        };
-        offset = begin::told(panel, &begun, &server, answer).await?;
-        if last || is_at_end(body, &mut rest).await? {
-            break;
-        }
-    }
+    let (begun, server) = begin::own_lately(panel, &user, id).await?;
+    let relay = Relay { panel, begun: &begun, server: &server, checksum, ahead };
+    let length = text(headers, &header::CONTENT_LENGTH).and_then(|length| length.parse().ok());
+    let offset = match length.filter(|length| *length <= PIECE) {
+        Some(length) => relay.whole(offset, body, length).await?,
+        None => relay.pieces(offset, body).await?,
+    };
     let mut headers = HeaderMap::new();
     put(&mut headers, OFFSET, &offset.to_string());
     put_expiry(&mut headers, expiry(panel.clock.now(), begun.kept_millis));
     Ok((StatusCode::NO_CONTENT, headers))
-}
-
-/// The next piece: shorter than [`PIECE`] only at the end. What came beyond it is left in `rest`.
-async fn piece(body: &mut BodyDataStream, rest: &mut Bytes, announced: usize) -> Result<Vec<u8>, Refusal> {
-    let mut piece = Vec::with_capacity(announced.min(PIECE));
-    loop {
-        let taken = rest.split_to(rest.len().min(PIECE - piece.len()));
-        piece.extend_from_slice(&taken);
-        if piece.len() == PIECE || is_at_end(body, rest).await? {
-            return Ok(piece);
-        }
-    }
-}
-
-/// Whether nothing more comes; else there is something in `rest`.
-async fn is_at_end(body: &mut BodyDataStream, rest: &mut Bytes) -> Result<bool, Refusal> {
-    while rest.is_empty() {
-        let cut = || Refusal::new(StatusCode::REQUEST_TIMEOUT, "The chunk did not arrive whole; send it again.");
-        let Some(part) = timeout(STALL, body.next()).await.map_err(|_| cut())? else { return Ok(true) };
-        *rest = part.map_err(|_| cut())?;
-    }
-    Ok(false)
-}
-
-/// Reads what a refused request still sends, if it is not much: else its client might never see the answer.
-async fn drain(body: &mut BodyDataStream) {
-    let mut left = 2 * PIECE;
-    while let Ok(Some(Ok(part))) = timeout(STALL, body.next()).await {
-        let Some(less) = left.checked_sub(part.len()) else { return };
-        left = less;
-    }
 }
 
 async fn end(panel: &Panel, who: Who, headers: &HeaderMap, id: UploadId) -> Done {

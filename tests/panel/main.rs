@@ -48,3 +48,4 @@ mod stage;
 mod subscriptions;
 mod uploads;
 mod uploads_imported;
+mod uploads_remembered;

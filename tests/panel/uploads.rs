@@ -12,6 +12,7 @@ use holdfast::{
 };
 use reqwest::{Method, RequestBuilder, Response, header};
 use sha2::{Digest, Sha256};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{browser::Browser, double::Remote, receiver::Receiver, stage::Stage};
 
@@ -20,6 +21,7 @@ on_both_databases!(
     every_file_that_cannot_be_a_backup_is_refused_at_once,
     an_upload_belongs_to_a_person_and_a_subscription,
     a_client_may_send_a_file_as_one,
+    a_chunk_that_is_cut_off_leaves_nothing,
     a_chunk_ahead_of_others_is_passed_on_as_one,
     what_the_backup_server_refuses_is_passed_on_with_its_words,
     an_upload_that_was_removed_is_forgotten,
@@ -32,6 +34,8 @@ pub struct Scene {
     pub remote: Remote,
     pub operator: Browser,
     pub subscription: SubscriptionId,
+    /// The server's identity in the panel.
+    pub server: String,
 }
 
 impl Scene {
@@ -42,7 +46,7 @@ impl Scene {
         let server = remote.register(&administrator, "Far").await;
         let subscription = add(&administrator, "Tiny", &server).await;
         let operator = stage.signed_in(Role::Operator).await;
-        Self { stage, receiver, remote, operator, subscription }
+        Self { stage, receiver, remote, operator, subscription, server }
     }
 
     /// Begins an upload of the operator; gives its address.
@@ -91,7 +95,7 @@ fn create(browser: &Browser, subscription: SubscriptionId, name: &str, length: u
         .header("Upload-Metadata", metadata(subscription, name))
 }
 
-fn patch(browser: &Browser, path: &str, offset: usize, chunk: &[u8]) -> RequestBuilder {
+pub fn patch(browser: &Browser, path: &str, offset: usize, chunk: &[u8]) -> RequestBuilder {
     tus(browser, Method::PATCH, path)
         .header("Upload-Offset", offset)
         .header("Upload-Checksum", format!("sha256 {}", BASE64.encode(Sha256::digest(chunk))))
@@ -99,7 +103,7 @@ fn patch(browser: &Browser, path: &str, offset: usize, chunk: &[u8]) -> RequestB
         .body(chunk.to_vec())
 }
 
-async fn refused(request: RequestBuilder, status: u16, words: &str) {
+pub async fn refused(request: RequestBuilder, status: u16, words: &str) {
     let answer = request.send().await.unwrap();
     let found = answer.status().as_u16();
     assert_eq!(answer.headers()["tus-resumable"], "1.0.0");
@@ -301,4 +305,26 @@ async fn a_client_may_send_a_file_as_one(stage: Stage) {
         assert_eq!((answer.status().as_u16(), offset(&answer)), (204, file.len()));
         assert!(scene.receiver.bytes(id_of(&path)).as_deref() == Some(file), "what arrived is what was sent");
     }
+}
+
+async fn a_chunk_that_is_cut_off_leaves_nothing(stage: Stage) {
+    let scene = Scene::new(stage).await;
+    let path = scene.begin("acme.zip", 20).await;
+    let request = patch(&scene.operator, &path, 0, &[7; 20]).build().unwrap();
+    let address = scene.operator.url.trim_start_matches("http://");
+    let mut head = format!("PATCH {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 20\r\n");
+    for (name, value) in request.headers() {
+        head.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
+    }
+    let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
+    connection.write_all(format!("{head}\r\n1234567").as_bytes()).await.unwrap();
+    connection.shutdown().await.unwrap();
+    // The panel closes it when it has noticed, whether it says why or not.
+    let mut answer = Vec::new();
+    drop(connection.read_to_end(&mut answer).await);
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.is_empty() || answer.contains(" 408 ") || answer.contains(" 400 "), "{answer}");
+    assert_eq!(scene.receiver.bytes(id_of(&path)), Some(Vec::new()), "nothing of it was kept");
+    let whole = patch(&scene.operator, &path, 0, &[7; 20]).send().await.unwrap();
+    assert_eq!((whole.status().as_u16(), offset(&whole)), (204, 20));
 }

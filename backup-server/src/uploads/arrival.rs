@@ -5,7 +5,6 @@
 
 use std::{
     fs::File,
-    os::unix::fs::FileExt,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError, TryLockError, Weak,
@@ -14,17 +13,16 @@ use std::{
 };
 
 use backup_api::{BackupFormat, JobId, Upload, UploadId};
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use tokio::sync::OwnedMutexGuard;
 
 use super::{
     ahead::Ahead,
     journal::{Journal, Record},
-    kind::expect_format,
+    kind::{HEAD, expect_format},
     lease::Lease,
+    pieces::Pieces,
     refusals,
-    tus::Checksum,
 };
 use crate::router::{Answer, Refusal};
 
@@ -62,15 +60,16 @@ pub(super) struct Writing {
 /// A chunk as it came.
 pub(super) struct Chunk {
     pub offset: u64,
-    pub bytes: Bytes,
-    pub checksum: Option<Checksum>,
+    pub pieces: Pieces,
+    /// It does not have its checksum.
+    pub is_damaged: bool,
     /// The client knows that it may come before those in front of it.
     pub ahead: bool,
 }
 
 impl Chunk {
     const fn end(&self) -> u64 {
-        self.offset.saturating_add(self.bytes.len() as u64)
+        self.offset.saturating_add(self.pieces.len() as u64)
     }
 }
 
@@ -153,18 +152,18 @@ impl Arrival {
         chunk: &Chunk,
         expires_at: DateTime<Utc>,
     ) -> Answer<Upload> {
-        if chunk.checksum.as_ref().is_some_and(|checksum| !checksum.matches(&chunk.bytes)) {
+        if chunk.is_damaged {
             return Err(refusals::bad_checksum());
         }
         if chunk.offset == 0 {
-            expect_format(self.format, &chunk.bytes).map_err(Refusal::invalid)?;
+            expect_format(self.format, &chunk.pieces.head(HEAD)).map_err(Refusal::invalid)?;
         }
         let Some(file) = writing.file.clone() else { return Err(refusals::unknown(writing.record.upload.id)) };
         if !chunk.ahead {
             // Who sends one chunk after the other reckons on the offset being after the last one.
             writing.ahead.forget();
         }
-        file.write_all_at(&chunk.bytes, chunk.offset).map_err(|error| refusals::disk(&error))?;
+        chunk.pieces.write_at(&file, chunk.offset).map_err(|error| refusals::disk(&error))?;
         writing.ahead.keep(chunk.offset, chunk.end());
         let offset = writing.record.upload.offset;
         writing.record.upload.offset = writing.ahead.follow(offset);

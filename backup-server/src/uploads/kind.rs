@@ -3,7 +3,7 @@
 use backup_api::BackupFormat;
 
 /// Bytes at the beginning that tell: a tar says what it is at 257.
-const HEAD: usize = 512;
+pub(super) const HEAD: usize = 512;
 
 /// What the content of a file begins as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ mod arrival;
 mod journal;
 mod kind;
 mod lease;
+mod pieces;
 mod refusals;
 pub(crate) mod routes;
 mod store;

@@ -10,13 +10,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use backup_api::{ApiError, RepositoryId, Upload, UploadId};
-use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 
 use super::{
     arrival::Chunk,
+    pieces::Pieces,
     refusals,
-    tus::{self, CHUNK_TYPE},
+    tus::{self, CHUNK_TYPE, Summing},
 };
 use crate::{
     router::{Answer, ApiPath, Refusal},
@@ -115,36 +115,42 @@ pub(crate) async fn append_chunk(
 
 async fn append(app: &App, id: UploadId, headers: &HeaderMap, body: Body) -> Answer<Response> {
     let _room = app.uploads.room().await;
+    let checksum = tus::checksum(headers);
+    let mut sum = checksum.as_ref().ok().cloned().flatten().map(Summing::new);
     // Read to its end before anything can be refused: who is still sending may not see the answer.
-    let bytes = read_chunk(body, tus::header(headers, "content-length")).await?;
+    let pieces = read_chunk(body, tus::header(headers, "content-length"), sum.as_mut()).await?;
     tus::check_version(headers)?;
     if tus::header(headers, "content-type") != Some(CHUNK_TYPE) {
         let message = format!("Send a chunk with the header “Content-Type: {CHUNK_TYPE}”.");
         return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, backup_api::ErrorCode::Invalid, message));
     }
     let offset = tus::bytes(headers, "Upload-Offset")?;
-    let checksum = tus::checksum(headers)?;
+    checksum?;
+    let is_damaged = sum.is_some_and(|sum| !sum.is_right());
     let ahead = tus::header(headers, Upload::AHEAD_HEADER).is_some();
-    let upload = app.uploads.append(id, Chunk { offset, bytes, checksum, ahead }).await?;
+    let upload = app.uploads.append(id, Chunk { offset, pieces, is_damaged, ahead }).await?;
     Ok(tus::progress(StatusCode::NO_CONTENT, &upload))
 }
 
 /// The one chunk that an upload holds in memory.
-async fn read_chunk(body: Body, announced: Option<&str>) -> Answer<Bytes> {
+async fn read_chunk(body: Body, announced: Option<&str>, mut sum: Option<&mut Summing>) -> Answer<Pieces> {
     let limit = usize::try_from(Upload::CHUNK_BYTES).unwrap_or(usize::MAX);
     let announced = announced.and_then(|text| text.parse::<usize>().ok());
     if announced.is_some_and(|announced| announced > limit) {
         return Err(refusals::large_chunk());
     }
-    let (mut chunk, mut frames) = (BytesMut::with_capacity(announced.unwrap_or(0)), body.into_data_stream());
+    let (mut chunk, mut frames) = (Pieces::default(), body.into_data_stream());
     while let Some(frame) = tokio::time::timeout(CHUNK_STALL, frames.next()).await.map_err(|_| refusals::cut())? {
         let frame = frame.map_err(|_| refusals::cut())?;
         if chunk.len() + frame.len() > limit {
             return Err(refusals::large_chunk());
         }
-        chunk.extend_from_slice(&frame);
+        if let Some(sum) = &mut sum {
+            sum.add(&frame);
+        }
+        chunk.push(frame);
     }
-    Ok(chunk.freeze())
+    Ok(chunk)
 }
 
 /// Ends an upload and removes what arrived (tus termination).

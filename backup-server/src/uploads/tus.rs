@@ -91,12 +91,34 @@ pub(super) fn checksum(headers: &HeaderMap) -> Answer<Option<Checksum>> {
     checksum.map(Some).map_err(|_| Refusal::invalid(format!("Upload-Checksum holds no {algorithm} in Base64.")))
 }
 
-impl Checksum {
-    /// Whether these bytes have it.
-    pub fn matches(&self, bytes: &[u8]) -> bool {
+/// Reckons a checksum while the bytes come: then they are still near the processor.
+pub(super) enum Summing {
+    Sha1(Sha1, [u8; 20]),
+    Sha256(Sha256, [u8; 32]),
+}
+
+impl Summing {
+    /// Towards this one.
+    pub fn new(expected: Checksum) -> Self {
+        match expected {
+            Checksum::Sha1(expected) => Self::Sha1(Sha1::new(), expected),
+            Checksum::Sha256(expected) => Self::Sha256(Sha256::new(), expected),
+        }
+    }
+
+    /// Takes what came next.
+    pub fn add(&mut self, bytes: &[u8]) {
         match self {
-            Self::Sha1(expected) => <[u8; 20]>::from(Sha1::digest(bytes)) == *expected,
-            Self::Sha256(expected) => <[u8; 32]>::from(Sha256::digest(bytes)) == *expected,
+            Self::Sha1(sum, _) => sum.update(bytes),
+            Self::Sha256(sum, _) => sum.update(bytes),
+        }
+    }
+
+    /// Whether all of it has the checksum.
+    pub fn is_right(self) -> bool {
+        match self {
+            Self::Sha1(sum, expected) => <[u8; 20]>::from(sum.finalize()) == expected,
+            Self::Sha256(sum, expected) => <[u8; 32]>::from(sum.finalize()) == expected,
         }
     }
 }
@@ -158,10 +180,18 @@ mod tests {
     #[test]
     fn checksums_are_those_of_the_bytes() {
         let of = |text: &str| checksum(&headers(&[("upload-checksum", text)]));
-        let sha1 = of("sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=").unwrap().unwrap();
-        assert!(sha1.matches(b"hello world") && !sha1.matches(b"hello World"));
-        let sha256 = of("sha256 uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek=").unwrap().unwrap();
-        assert!(sha256.matches(b"hello world") && !sha256.matches(b""));
+        let is_right = |text: &str, parts: &[&[u8]]| {
+            let mut sum = Summing::new(of(text).unwrap().unwrap());
+            parts.iter().for_each(|part| sum.add(part));
+            sum.is_right()
+        };
+        for text in ["sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=", "sha256 uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek="] {
+            assert!(is_right(text, &[b"hello world"]) && is_right(text, &[b"hello ", b"", b"world"]), "{text}");
+            assert!(
+                !is_right(text, &[b"hello World"]) && !is_right(text, &[b"hello "]) && !is_right(text, &[]),
+                "{text}"
+            );
+        }
         for bad in ["md5 XrY7u+Ae7tCTyyK7j1rNww==", "sha1", "sha1 !", "sha256 Kq5sNclPz7QV2+lfQIuc6R7oRu0="] {
             assert!(of(bad).is_err(), "{bad}");
         }
