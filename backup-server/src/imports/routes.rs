@@ -48,11 +48,14 @@ pub(crate) async fn start_import(
             Origin::Url(target, Box::new(kept))
         }
     };
-    let lasts = matches!(origin, Origin::Url(..));
+    let (id, lasts) = (start.job, matches!(origin, Origin::Url(..)));
     let work = ImportJob { app: app.clone(), repository, start, origin };
-    let job = app.jobs.submit(new, work.into_work()).await?;
-    if lasts {
-        app.jobs.keep([job.id]);
+    let submitted = app.jobs.submit(new, work.into_work()).await;
+    match &submitted {
+        Ok(job) if lasts => app.jobs.keep([job.id]),
+        // The same job may have been asked for twice at once, and the other one has its place.
+        Err(_) if lasts && app.jobs.get(id).is_none() => app.fetches.forget(id).await,
+        _ => {}
     }
-    Ok((StatusCode::ACCEPTED, Json(job)))
+    Ok((StatusCode::ACCEPTED, Json(submitted?)))
 }

@@ -99,7 +99,12 @@ pub(crate) async fn get_job_log(State(app): State<App>, ApiPath(id): ApiPath<Job
 #[utoipa::path(post, path = "/v1/jobs/{job}/cancel", tag = "Jobs", params(("job" = JobId, Path)),
     responses((status = 200, body = Job), (status = 404, body = ApiError)))]
 pub(crate) async fn cancel_job(State(app): State<App>, ApiPath(id): ApiPath<JobId>) -> Answer<Json<Job>> {
-    app.jobs.cancel(id).await.map(Json).ok_or_else(|| unknown_job(id))
+    let job = app.jobs.cancel(id).await.ok_or_else(|| unknown_job(id))?;
+    if job.kind == JobKind::Import && job.state.is_final() {
+        // One that was still waiting leaves what was written down for it.
+        app.fetches.forget(id).await;
+    }
+    Ok(Json(job))
 }
 
 /// Server-sent events: the job now, then each change (at most five a second) as event `job`, until it is final.

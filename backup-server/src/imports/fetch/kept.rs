@@ -98,6 +98,13 @@ impl Fetches {
         Ok(found)
     }
 
+    /// Removes what is kept for a job that will not run.
+    pub async fn forget(&self, job: JobId) {
+        let folder = self.folder.clone();
+        // A panic was told by its hook.
+        drop(tokio::task::spawn_blocking(move || remove(&folder, job)).await);
+    }
+
     fn read(&self, path: &Path) -> Option<(Kept, StartImport)> {
         let note: Note = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
         let start = seal::open(&self.key, note.job, &note.sealed)?;
@@ -118,7 +125,7 @@ impl Kept {
 
     /// Where its bytes are.
     pub fn part(&self) -> PathBuf {
-        self.folder.join(format!("{}.part", self.note.job))
+        part(&self.folder, self.note.job)
     }
 
     pub(super) const fn known(&mut self) -> &mut Known {
@@ -156,18 +163,30 @@ impl Kept {
 
     /// Removes all of it.
     pub fn remove(self) {
-        for path in [self.part(), self.note_path()] {
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    tracing::warn!(%error, "Could not remove {}; the next start does", path.display());
-                }
-                _ => {}
-            }
-        }
+        remove(&self.folder, self.note.job);
     }
 
     fn note_path(&self) -> PathBuf {
-        self.folder.join(format!("{}.json", self.note.job))
+        note(&self.folder, self.note.job)
+    }
+}
+
+fn part(folder: &Path, job: JobId) -> PathBuf {
+    folder.join(format!("{job}.part"))
+}
+
+fn note(folder: &Path, job: JobId) -> PathBuf {
+    folder.join(format!("{job}.json"))
+}
+
+fn remove(folder: &Path, job: JobId) {
+    for path in [part(folder, job), note(folder, job)] {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, "Could not remove {}; the next start does", path.display());
+            }
+            _ => {}
+        }
     }
 }
 

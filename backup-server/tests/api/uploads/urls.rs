@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     crash::Running,
-    setting::{REPOSITORY, Served, log_of, until},
+    setting::{REPOSITORY, Served, files_in, log_of, until},
 };
 
 /// A server that may fetch from this machine and does not wait long.
@@ -204,6 +204,33 @@ async fn a_stalled_server_is_told_and_a_cancelled_fetch_leaves_nothing() {
     let job = until(&patient.client, start.job, |job| job.state.is_final()).await;
     assert_eq!(job.state, JobState::Cancelled);
     assert!(patient.staged().is_empty());
+}
+
+#[tokio::test]
+async fn an_import_that_has_no_place_or_gives_it_up_leaves_no_note() {
+    let served = served_with(|config| config.jobs = 1).await;
+    let origin = Origin::start(|_, asked| Act::Stall(ranged(TINY, asked, "\"1\"")[..100_000].to_vec())).await;
+    let first = of(&origin.url("/a.zip"), None);
+    served.client.start_import(REPOSITORY, &first).await.unwrap();
+    until(&served.client, first.job, |job| job.progress.done_bytes > 0).await;
+    let notes = || {
+        let files = files_in(&served.data.join("fetches"));
+        files.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "json")).count()
+    };
+    assert_eq!(notes(), 1);
+    let twin = StartImport { backup: first.backup, ..of(&origin.url("/b.zip"), None) };
+    let refused = served.client.start_import(REPOSITORY, &twin).await.unwrap_err();
+    assert!(refused.refusal().unwrap().message.contains("Another job makes this backup"), "{refused}");
+    assert_eq!(notes(), 1, "what was asked for in vain is not kept");
+
+    let waiting = of(&origin.url("/c.zip"), None);
+    served.client.start_import(REPOSITORY, &waiting).await.unwrap();
+    assert_eq!(notes(), 2);
+    let cancelled = served.client.cancel_job(waiting.job).await.unwrap();
+    assert_eq!((cancelled.state, notes()), (JobState::Cancelled, 1));
+    served.client.cancel_job(first.job).await.unwrap();
+    until(&served.client, first.job, |job| job.state.is_final()).await;
+    assert_eq!(notes(), 0);
 }
 
 #[tokio::test]
