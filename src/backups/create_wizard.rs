@@ -5,8 +5,8 @@ use leptos::{html, prelude::*};
 use super::api::CreateBackup;
 use crate::{
     components::{
-        ActionFailure, Dialog, DialogEnd, Failure, FieldError, Notice, Tone, fetched, field::field_error, figures,
-        notice::failure_of, typed,
+        ActionFailure, Choice, Dialog, DialogEnd, Failure, FieldError, Notice, Tone, fetched, field::field_error,
+        figures, notice::failure_of, typed,
     },
     error::{AppError, AppResult},
     subscriptions::{ConnectionView, Subscription, SubscriptionId, dialogs::close_address},
@@ -72,20 +72,8 @@ fn form_view(
                 <fieldset class="field">
                     <legend class="label">"What to back up"</legend>
                     <div class="choices">
-                        <label class="choice">
-                            <input type="radio" name="format" value="zip" checked=is_zip autofocus />
-                            <span>
-                                <b>"Database and filestore"</b>
-                                <span>"A zip that Odoo restores, with every attachment."</span>
-                            </span>
-                        </label>
-                        <label class="choice">
-                            <input type="radio" name="format" value="dump" checked=is_dump />
-                            <span>
-                                <b>"Database only"</b>
-                                <span>"A dump for pg_restore. Attachments in files are not in it."</span>
-                            </span>
-                        </label>
+                        <Choice name="format" value="zip" checked=is_zip label="Database and filestore" about="A zip that Odoo restores, with every attachment." autofocus=true />
+                        <Choice name="format" value="dump" checked=is_dump label="Database only" about="A dump for pg_restore. Attachments in files are not in it." />
                     </div>
                 </fieldset>
                 {without_filestore.then(|| view! {

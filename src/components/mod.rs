@@ -4,6 +4,7 @@ pub mod addresses;
 pub mod badge;
 pub mod browser;
 pub mod calendar;
+pub mod choice;
 pub mod copy;
 pub mod dialog;
 pub mod fetched;
@@ -22,6 +23,7 @@ pub mod toast;
 pub mod typed;
 
 pub use badge::{Badge, Tone};
+pub use choice::Choice;
 pub use copy::CopyButton;
 pub use dialog::{Dialog, DialogEnd, Guard};
 pub use fetched::{Session, fetched, fetched_beside};

@@ -27,6 +27,7 @@ pub mod store;
 pub mod summary;
 pub mod undo_dialog;
 pub mod wizard;
+mod wizard_fields;
 mod wizard_words;
 
 pub use steps::steps_view;

@@ -1,6 +1,5 @@
 //! The wizard that restores a backup: what into what, the checks, the options, and the name to be typed.
 
-use backup_api::BackupFormat;
 use leptos::{
     ev, html,
     prelude::*,
@@ -13,17 +12,11 @@ use super::{
     RestoreOptions, RestorePreview,
     api::{Restore, preflight},
     asked::{Asked, CHECKED, COPY, INTO, NEUTRALIZE, SAFETY_BACKUP, TYPED_NAME},
-    checks, wizard_words as words,
+    checks, wizard_fields as fields, wizard_words as words,
 };
 use crate::{
     backups::{BackupLine, LineId},
-    components::{
-        ActionFailure, Badge, Dialog, Failure, FieldError, Moment, Notice, Tone, fetched,
-        field::{field_error, id_of},
-        figures,
-        notice::failure_of,
-        typed,
-    },
+    components::{ActionFailure, Badge, Dialog, Failure, Moment, Notice, Tone, fetched, figures, typed},
     error::{AppError, AppResult},
     subscriptions::dialogs::close_address,
 };
@@ -59,21 +52,21 @@ async fn look(line: String, options: RestoreOptions) -> AppResult<(RestorePrevie
 
 /// What the parts of the dialog share.
 #[derive(Clone, Copy)]
-struct Wizard {
+pub(super) struct Wizard {
     /// What was found last.
-    found: RwSignal<RestorePreview>,
+    pub found: RwSignal<RestorePreview>,
     /// What the form says.
-    asked: RwSignal<Asked>,
+    pub asked: RwSignal<Asked>,
     /// The options that were looked into last.
     looked: RwSignal<RestoreOptions>,
     /// Why the last look failed.
     failure: RwSignal<Option<AppError>>,
     look: Action<RestoreOptions, AppResult<RestorePreview>>,
-    restore: ServerAction<Restore>,
+    pub restore: ServerAction<Restore>,
     /// Whether the form can be read: without scripts nothing but the server's refusal holds a restore back.
     interactive: RwSignal<bool>,
     form: NodeRef<html::Form>,
-    into: NodeRef<html::Input>,
+    pub into: NodeRef<html::Input>,
 }
 
 impl Wizard {
@@ -178,9 +171,9 @@ impl Wizard {
                     <ActionFailure action=restore fields=&["typed_name", "into"] />
                     {self.facts_view()}
                     {self.both(words::consequence)}
-                    {self.options_view()}
+                    {fields::options_view(self)}
                     {self.checks_view()}
-                    {self.typed_view()}
+                    {fields::typed_view(self)}
                 </div>
                 <div class="dialog-foot">
                     <span class="muted" id="restore-why" role="status">
@@ -247,78 +240,6 @@ impl Wizard {
         .into_any()
     }
 
-    fn options_view(self) -> AnyView {
-        let asked = self.asked.get_untracked();
-        let (neutralize, format) =
-            self.found.with_untracked(|found| (found.neutralize.clone().err(), found.line.format));
-        let filestore = match format {
-            BackupFormat::Zip => "Its filestore gets the same name.",
-            BackupFormat::Dump => "This backup holds no attachments, so the new database has none.",
-        };
-        view! {
-            <fieldset class="options">
-                <legend>"Options"</legend>
-                {option_view(
-                    SAFETY_BACKUP,
-                    "for-replace",
-                    asked.safety_backup,
-                    "Safety backup of the present database first",
-                    Ok("It becomes a backup line. If it fails, the restore ends there and the database stays as it is.".to_owned()),
-                )}
-                {option_view(
-                    NEUTRALIZE,
-                    "",
-                    asked.neutralize,
-                    "Neutralize the database",
-                    neutralize.map_or_else(
-                        || Ok("No mail, no scheduled actions, no payments: for tests, not for production.".to_owned()),
-                        Err,
-                    ),
-                )}
-                {option_view(
-                    COPY,
-                    "",
-                    asked.copy,
-                    "Restore into another database instead",
-                    Ok("A copy under a new name; the present database is not touched.".to_owned()),
-                )}
-                // A name that is not shown must not be sent.
-                {self.into_view(if asked.copy { asked.into } else { String::new() }, filestore)}
-            </fieldset>
-        }
-        .into_any()
-    }
-
-    fn into_view(self, value: String, filestore: &'static str) -> AnyView {
-        let (failure, id) = (failure_of(self.restore), id_of(INTO));
-        let error = Memo::new(move |_| field_error(failure, INTO));
-        view! {
-            <div class="field for-copy">
-                <label for=id.clone()>"Name of the new database"</label>
-                <input
-                    id=id
-                    name=INTO
-                    value=value
-                    node_ref=self.into
-                    autocomplete="off"
-                    autocapitalize="none"
-                    spellcheck="false"
-                    placeholder="acme_test"
-                    aria-describedby="into-about"
-                    aria-invalid=move || error.with(Option::is_some).then_some("true")
-                />
-                <div id="into-about">
-                    <FieldError error />
-                    <span class="hint">
-                        "Letters, digits, “_”, “-” and “.”; no database may have it yet. "
-                        {filestore}
-                    </span>
-                </div>
-            </div>
-        }
-        .into_any()
-    }
-
     fn checks_view(self) -> AnyView {
         let (tone, text) = (
             move || self.found.with(|found| checks::verdict(found).0),
@@ -365,60 +286,6 @@ impl Wizard {
         }
         .into_any()
     }
-
-    fn typed_view(self) -> AnyView {
-        let failure = failure_of(self.restore);
-        let error = Memo::new(move |_| field_error(failure, TYPED_NAME));
-        let value = self.asked.with_untracked(|asked| asked.typed_name.clone());
-        let hint = move || {
-            let target = self.found.with(|found| self.asked.with(|asked| asked.target(found)));
-            if target.is_empty() {
-                return "The name that you entered above.".to_owned();
-            }
-            format!("Its name is “{target}”.")
-        };
-        view! {
-            <div class="field">
-                <label for=TYPED_NAME>"Type the database's name to confirm"</label>
-                <input
-                    id=TYPED_NAME
-                    name=TYPED_NAME
-                    value=value
-                    autocomplete="off"
-                    autocapitalize="none"
-                    spellcheck="false"
-                    aria-describedby="typed-about"
-                    aria-invalid=move || error.with(Option::is_some).then_some("true")
-                />
-                <div id="typed-about">
-                    <FieldError error />
-                    <span class="hint">{hint}</span>
-                </div>
-            </div>
-        }
-        .into_any()
-    }
-}
-
-/// A checkbox with its explanation, or with the reason why it cannot be chosen.
-fn option_view(
-    name: &'static str,
-    class: &'static str,
-    checked: bool,
-    label: &'static str,
-    hint: Result<String, String>,
-) -> AnyView {
-    let (disabled, hint) = (hint.is_err(), hint.unwrap_or_else(|reason| reason));
-    view! {
-        <label class=format!("check {class}") class:disabled=disabled>
-            <input type="checkbox" name=name value="true" checked=checked && !disabled disabled=disabled />
-            <span>
-                {label}
-                <span class="hint">{hint}</span>
-            </span>
-        </label>
-    }
-    .into_any()
 }
 
 fn read(form: &HtmlFormElement) -> Option<Asked> {

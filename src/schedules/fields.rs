@@ -7,7 +7,7 @@ use leptos_router::params::ParamsMap;
 use super::{FormFacts, PlanPreview, Repeats, Schedule, Weekday, api::PreviewPlan};
 use crate::{
     components::{
-        Failure, Field, FieldError,
+        Choice, Failure, Field, FieldError,
         addresses::value,
         field::{bare_name, field_error},
         forms::form_data_as_it_is,
@@ -183,13 +183,7 @@ pub fn schedule_section(
 
 fn repeats_choice(value: Repeats, chosen: Repeats, name: &'static str, about: &'static str) -> AnyView {
     view! {
-        <label class="choice">
-            <input type="radio" name="input[repeats]" value=value.as_str() checked=value == chosen />
-            <span>
-                <b>{name}</b>
-                <span>{about}</span>
-            </span>
-        </label>
+        <Choice name="input[repeats]" value=value.as_str() checked={value == chosen} label=name about />
     }
     .into_any()
 }

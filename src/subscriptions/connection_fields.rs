@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::{ConnectionView, api::TestConnection, test_report::TestResult};
 use crate::{
-    components::{Field, FieldError, field::field_error, typed},
+    components::{Choice, Field, FieldError, field::field_error, typed},
     error::AppError,
 };
 
@@ -97,13 +97,7 @@ fn addons_field(addons: String, failure: Signal<Option<AppError>>) -> AnyView {
 
 fn kind_choice(value: &'static str, checked: bool, name: &'static str, about: &'static str) -> AnyView {
     view! {
-        <label class="choice">
-            <input type="radio" name="input[connection]" value=value checked=checked />
-            <span>
-                <b>{name}</b>
-                <span>{about}</span>
-            </span>
-        </label>
+        <Choice name="input[connection]" value=value checked label=name about />
     }
     .into_any()
 }

@@ -8,8 +8,8 @@ use super::{Subscription, SubscriptionId, api::DeleteSubscription};
 use crate::{
     backups::api::recovery_kit,
     components::{
-        ActionFailure, CopyButton, Dialog, DialogEnd, Field, Notice, Tone, addresses::settled, fetched, figures,
-        notice::failure_of, typed,
+        ActionFailure, Choice, CopyButton, Dialog, DialogEnd, Field, Notice, Tone, addresses::settled, fetched,
+        figures, notice::failure_of, typed,
     },
     error::AppResult,
 };
@@ -61,20 +61,8 @@ fn delete_form(
             <fieldset class="field">
                 <legend class="label">"Its backups"</legend>
                 <div class="choices">
-                    <label class="choice">
-                        <input type="radio" name="delete_backups" value="false" checked=keep />
-                        <span>
-                            <b>"Keep them"</b>
-                            <span>"They stay on their server. A new subscription with the same name, database and server finds them again."</span>
-                        </span>
-                    </label>
-                    <label class="choice">
-                        <input type="radio" name="delete_backups" value="true" checked=remove />
-                        <span>
-                            <b>"Delete them"</b>
-                            <span>"They are gone for good. Nobody can bring them back."</span>
-                        </span>
-                    </label>
+                    <Choice name="delete_backups" value="false" checked=keep label="Keep them" about="They stay on their server. A new subscription with the same name, database and server finds them again." />
+                    <Choice name="delete_backups" value="true" checked=remove label="Delete them" about="They are gone for good. Nobody can bring them back." />
                 </div>
             </fieldset>
             <Field

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{api::get_import_setting, progress::progress_view, upload_form, url_form, wizard_address};
 use crate::{
     backups::create_wizard::COMMENT_CHARS,
-    components::{Dialog, Guard, addresses::value, fetched, typed},
+    components::{Choice, Dialog, Guard, addresses::value, fetched, typed},
     error::AppError,
     operations::OperationId,
     subscriptions::{SubscriptionId, dialogs::close_address},
@@ -86,20 +86,8 @@ pub fn wishes_view(failure: Signal<Option<AppError>>) -> AnyView {
         <fieldset class="field">
             <legend class="label">"Then"</legend>
             <div class="choices">
-                <label class="choice">
-                    <input type="radio" name="then_restore" value="true" checked=restore />
-                    <span>
-                        <b>"Restore it"</b>
-                        <span>"Opens the restore, with its options, checks and undo."</span>
-                    </span>
-                </label>
-                <label class="choice">
-                    <input type="radio" name="then_restore" value="false" checked=keep />
-                    <span>
-                        <b>"Only keep it"</b>
-                        <span>"As a backup line that can be restored later."</span>
-                    </span>
-                </label>
+                <Choice name="then_restore" value="true" checked=restore label="Restore it" about="Opens the restore, with its options, checks and undo." />
+                <Choice name="then_restore" value="false" checked=keep label="Only keep it" about="As a backup line that can be restored later." />
             </div>
         </fieldset>
     }

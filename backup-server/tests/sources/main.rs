@@ -2,5 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something unexpected happens")]
 
 mod odoo;
+mod odoo_traps;
 mod postgres;
 mod setting;
