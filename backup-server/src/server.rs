@@ -1,6 +1,14 @@
 //! The parts of a backup server put together: start, router, stop.
 
-use std::{io, ops::Deref, sync::Arc, time::Instant};
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io,
+    ops::Deref,
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use axum::Router;
 use backup_api::{Backup, BackupId, RepositoryId, Secret};
@@ -48,6 +56,8 @@ impl Deref for App {
 
 /// The parts of a server.
 pub(crate) struct Parts {
+    /// Keeps every other process off the data folder.
+    lock: Mutex<Option<File>>,
     pub config: Config,
     pub layout: Layout,
     pub token: Token,
@@ -78,12 +88,38 @@ pub enum StartError {
         #[source]
         cause: io::Error,
     },
+    /// Another process has the data folder.
+    #[error(
+        "Another backup server uses the data folder {0}. Two of them would destroy each other's work: stop that one, or give this one a folder of its own."
+    )]
+    InUse(String),
     /// The repositories.
     #[error("{0}")]
     Storage(#[from] StorageError),
     /// A range in the configuration.
     #[error("{0}")]
     Range(#[from] InvalidRange),
+}
+
+/// How long a server that is ending may still have the data folder.
+const HANDING_OVER: Duration = Duration::from_secs(10);
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Has the data folder alone until the file is closed, which the system does for a process that is killed.
+async fn lock(root: &Path) -> Result<File, StartError> {
+    let folder = root.display().to_string();
+    let failed = |cause| StartError::Data { folder: folder.clone(), cause };
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(root.join("lock"));
+    let file = file.map_err(failed)?;
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if began.elapsed() < HANDING_OVER => tokio::time::sleep(ASK_AGAIN).await,
+            Err(TryLockError::WouldBlock) => return Err(StartError::InUse(folder)),
+            Err(TryLockError::Error(cause)) => return Err(failed(cause)),
+        }
+    }
 }
 
 impl BackupServer {
@@ -94,6 +130,7 @@ impl BackupServer {
         let layout = config.layout();
         let failed = |cause| StartError::Data { folder: layout.root().display().to_string(), cause };
         layout.folders().iter().try_for_each(|folder| durable::make_folder(folder)).map_err(failed)?;
+        let lock = lock(layout.root()).await?;
         let (token, token_is_new) = Token::load_or_make(&layout.token()).map_err(failed)?;
         let key = keys::load_or_make_key(&layout.link_key()).map_err(failed)?;
         let links = Links::load(layout.links(), key, config.clock.clone()).map_err(failed)?;
@@ -113,6 +150,7 @@ impl BackupServer {
         let uploads =
             Uploads::load(layout.uploads(), config.upload_settings(), config.clock.clone()).map_err(failed)?;
         let parts = Parts {
+            lock: Mutex::new(Some(lock)),
             config,
             layout,
             token,
@@ -161,8 +199,14 @@ impl BackupServer {
         format!("The token is in {}", path.display())
     }
 
-    /// Takes no new jobs; running ones may end within the configured grace, then are stopped and marked interrupted.
+    /// Takes no new jobs; running ones may end within the configured grace, then are stopped and marked interrupted. The
+    /// data folder is given up.
     pub async fn shutdown(&self) {
+        self.stop_jobs().await;
+        drop(self.app.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    async fn stop_jobs(&self) {
         self.app.jobs.shut_down(self.app.config.grace()).await;
         self.app.uploads.settle().await;
     }
@@ -175,7 +219,7 @@ impl BackupServer {
         asked_to_stop().await?;
         tracing::info!("Stopping: no new jobs; running ones have {} s", self.app.config.grace_seconds);
         stop.cancel();
-        self.shutdown().await;
+        self.stop_jobs().await;
         match tokio::time::timeout(self.app.config.grace(), serving).await {
             Ok(ended) => ended.map_err(io::Error::other)?,
             Err(_) => Ok(()),
