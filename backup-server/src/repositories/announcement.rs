@@ -31,23 +31,28 @@ pub(super) struct Parent {
 impl Parent {
     /// Whether a file is taken over is decided by the library, which compares its size; the checksum is that of the
     /// content that the name tells, in whichever backup.
-    pub(super) fn newest(repo: &Indexed, known: &[Stored], inventory: &Inventory) -> Result<Self, StorageError> {
+    pub(super) fn newest(repo: &Indexed, known: &[Stored], inventory: &Inventory) -> Self {
         let newest = known
             .iter()
             .filter(|stored| stored.backup.format == BackupFormat::Zip)
             .max_by_key(|stored| stored.backup.created_at);
         let mut fates = vec![Fate::Waiting; inventory.attachment_count()];
-        let Some(newest) = newest else { return Ok(Self { snapshot: None, fates }) };
+        let Some(newest) = newest else { return Self { snapshot: None, fates } };
         let is_table = snapshots::each_checksum(repo, &newest.snapshot, |path, crc| {
             if let Some(place) = attachment_sha1(path).and_then(|sha1| inventory.attachment(&sha1)) {
                 fates[place] = Fate::Known(crc);
             }
-        })?;
+        });
+        // A damaged one must not keep a new backup from being made: it then reads all files.
+        let is_table = is_table.unwrap_or_else(|error| {
+            tracing::warn!(backup.id = %newest.backup.id, error = %error, "The previous backup cannot be read: {error}");
+            false
+        });
         if !is_table {
             fates.fill(Fate::Waiting);
-            return Ok(Self { snapshot: None, fates });
+            return Self { snapshot: None, fates };
         }
-        Ok(Self { snapshot: Some(newest.snapshot.id.to_hex().as_str().to_owned()), fates })
+        Self { snapshot: Some(newest.snapshot.id.to_hex().as_str().to_owned()), fates }
     }
 }
 

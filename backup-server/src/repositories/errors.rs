@@ -32,6 +32,16 @@ pub enum StorageError {
         /// What the system or the storage library said.
         cause: String,
     },
+    /// The key of a repository is there, its folder is not.
+    #[error(
+        "The repository's folder {folder} is not there, but its key is: the disk of the repositories may not be mounted. Mount it and try again. Only if its backups are lost for good, move {key} away; the next backup then begins a new repository."
+    )]
+    FolderAbsent {
+        /// Where it should be.
+        folder: String,
+        /// The file with its key.
+        key: String,
+    },
     /// What is stored is not what was stored.
     #[error("The repository is damaged: {0}. Verify it, and make a new backup.")]
     Damaged(String),
@@ -56,7 +66,7 @@ impl StorageError {
             Self::NoSuchRepository(_) | Self::NoSuchBackup(_) => ErrorCode::NotFound,
             Self::BackupExists(_) => ErrorCode::Conflict,
             Self::NoSpace => ErrorCode::NoSpace,
-            Self::Unavailable { .. } | Self::Damaged(_) => ErrorCode::StorageUnavailable,
+            Self::Unavailable { .. } | Self::FolderAbsent { .. } | Self::Damaged(_) => ErrorCode::StorageUnavailable,
             Self::OutOfRange(_) => ErrorCode::Invalid,
             Self::Source(_) | Self::Cancelled | Self::Internal(_) => ErrorCode::Internal,
         }
@@ -73,6 +83,7 @@ impl StorageError {
             | Self::NoSuchBackup(_)
             | Self::BackupExists(_)
             | Self::Unavailable { .. }
+            | Self::FolderAbsent { .. }
             | Self::Damaged(_)
             | Self::OutOfRange(_) => FailureCode::Storage,
         }
@@ -92,7 +103,9 @@ impl StorageError {
             }
             cause = error.source();
         }
-        Self::Unavailable { doing, cause: sentence(error) }
+        let first = sentence(&error.to_string());
+        let cause = error.source().map_or_else(|| first.clone(), |cause| format!("{first} ({cause})"));
+        Self::Unavailable { doing, cause }
     }
 }
 
@@ -135,9 +148,12 @@ pub(crate) fn is_disk_full(error: &io::Error) -> bool {
 }
 
 /// The library prints a page with advice for users of another program; its message is the paragraph after "Message:".
-fn sentence(error: &(dyn Error + 'static)) -> String {
-    let text = error.to_string();
-    let message = text.split_once("Message:\n").map_or(text.as_str(), |(_, rest)| rest);
+/// What stands before that page stays.
+pub(super) fn sentence(text: &str) -> String {
+    let message = text.split_once("Message:\n").map_or(text, |(_, rest)| rest);
     let first = message.split("\n\n").next().unwrap_or(message).trim().trim_end_matches('.');
-    error.source().map_or_else(|| first.to_owned(), |cause| format!("{first} ({cause})"))
+    match text.split_once("`rustic_core`") {
+        Some((before, _)) if !before.is_empty() => format!("{}: {first}", before.trim().trim_end_matches([' ', ':'])),
+        _ => first.to_owned(),
+    }
 }

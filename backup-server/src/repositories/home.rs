@@ -1,9 +1,9 @@
 //! The data folder: `repositories/<uuid>` in restic's format, and `keys/<uuid>` with what opens each of them.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    fs::{self, DirBuilder},
+    io,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -60,8 +60,18 @@ impl Home {
         &self.repositories
     }
 
+    /// Whether there is a repository. One whose key is here and whose folder is not is neither there nor empty: its disk
+    /// may not be mounted.
     pub(super) fn exists(&self, id: RepositoryId) -> Result<bool, StorageError> {
-        self.folder(id).try_exists().during("read")
+        if self.folder(id).try_exists().during("read")? {
+            return Ok(true);
+        }
+        let key = self.keys.join(id.to_string());
+        if key.try_exists().during("read")? {
+            let folder = self.folder(id).display().to_string();
+            return Err(StorageError::FolderAbsent { folder, key: key.display().to_string() });
+        }
+        Ok(false)
     }
 
     /// The repositories there are, in no order.
@@ -81,7 +91,10 @@ impl Home {
     }
 
     pub(super) fn keys(&self, id: RepositoryId) -> Result<Keys, StorageError> {
-        let path = self.keys.join(id.to_string());
+        let mut path = self.keys.join(id.to_string());
+        if !path.try_exists().during("opened with its key")? {
+            path = self.unborn_key(id);
+        }
         let json = fs::read(&path).during("opened with its key")?;
         serde_json::from_slice(&json)
             .map_err(|_| StorageError::Damaged(format!("its key file {} cannot be read", path.display())))
@@ -119,7 +132,8 @@ impl Home {
         }
     }
 
-    /// Makes a repository, wholly or not at all. Its key is on disk before anything needs it.
+    /// Makes a repository, wholly or not at all. Its key is on disk before anything needs it, and gets its name after the
+    /// folder has: a key without a folder means that the folder is lost.
     pub(super) fn create_repository(&self, id: RepositoryId) -> Result<(), StorageError> {
         let unborn = self.repositories.join(format!("{UNBORN}{id}"));
         match fs::remove_dir_all(&unborn) {
@@ -135,12 +149,13 @@ impl Home {
         LocalBackend::new(unborn.clone(), gate)
             .write_bytes(FileType::Key, &key.id, false, key.bytes.into())
             .during("made")?;
-        fs::rename(&unborn, self.folder(id)).and_then(|()| sync_folder(&self.repositories)).during("made")
+        fs::rename(&unborn, self.folder(id)).and_then(|()| sync_folder(&self.repositories)).during("made")?;
+        self.name_key(id)
     }
 
-    /// Keys that are there already are kept: the repository may lie on a disk that is not mounted at the moment.
+    /// A key that is there already is kept: it may open a folder on a disk that is not mounted at the moment.
     fn keys_for_new(&self, id: RepositoryId) -> Result<Keys, StorageError> {
-        if self.keys.join(id.to_string()).try_exists().during("made")? {
+        if self.unborn_key(id).try_exists().during("made")? {
             return self.keys(id);
         }
         let keys = Keys { master: MasterKey::new(), rescue_password: Secret::new(seal::random_password()?) };
@@ -149,12 +164,19 @@ impl Home {
     }
 
     fn write_keys(&self, id: RepositoryId, keys: &Keys) -> io::Result<()> {
-        let unfinished = self.keys.join(format!("{UNBORN}{id}"));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-        file.write_all(&serde_json::to_vec_pretty(keys)?)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, self.keys.join(id.to_string()))?;
-        sync_folder(&self.keys)
+        crate::durable::write(&self.unborn_key(id), &serde_json::to_vec_pretty(keys)?)
+    }
+
+    fn unborn_key(&self, id: RepositoryId) -> PathBuf {
+        self.keys.join(format!("{UNBORN}{id}"))
+    }
+
+    /// Gives the key of a repository that is there its name, if a crash came before that.
+    pub(super) fn name_key(&self, id: RepositoryId) -> Result<(), StorageError> {
+        match fs::rename(self.unborn_key(id), self.keys.join(id.to_string())) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            renamed => renamed.and_then(|()| sync_folder(&self.keys)).during("made"),
+        }
     }
 }
 

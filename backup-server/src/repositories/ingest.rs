@@ -1,19 +1,21 @@
 //! Makes a backup: one snapshot, whole or not at all.
 
 use std::{
-    path::PathBuf,
+    collections::HashMap,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use backup_api::{Attachments, Backup, BackupFormat, RepositoryId};
 use rustic_core::{
-    BackupOptions, FileType, IndexedFullStatus, ParentOptions, ReadSource, Repository, RusticResult,
+    BackupOptions, FileType, Id, IndexedFullStatus, ParentOptions, ReadSource, Repository, RusticResult,
     SnapshotGroupCriterion, WriteBackend, repofile::SnapshotFile,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
     announcement::{Announcement, Parent},
+    backend,
     checksums::CHECKSUMS,
     content::{CUSTOM_DUMP, Content, Filestore, Finish, NewBackup, PLAIN_DUMP, ReportProgress, attachment_name},
     errors::{During, StorageError},
@@ -51,7 +53,7 @@ impl Ingest {
         if known.iter().any(|stored| stored.backup.id == backup.id) {
             return Err(StorageError::BackupExists(backup.id));
         }
-        let parent = Parent::newest(&repo, &known, &inventory)?;
+        let parent = Parent::newest(&repo, &known, &inventory);
         let accounts = Accounts::new(&inventory, parent.fates);
         let ledger = Arc::new(Ledger::new(&inventory, accounts, Arc::clone(&gate), cancel, progress));
         let announcement = Announcement::new(&inventory, &ledger, files, filestore, may_lack_files, &backup)?;
@@ -72,7 +74,7 @@ impl Ingest {
         ledger.report_verifying();
         let accounts = ledger.close();
         let repo = open(home, repository, &gate)?;
-        compare(&repo, &snapshot, &inventory, &accounts)?;
+        compare(&repo, &home.folder(repository), &snapshot, &inventory, &accounts)?;
         correct_size(&repo, home, repository, &gate, &mut snapshot)?;
         let backup = complete(repository, backup, &inventory, &accounts, gate.written())?;
         snapshots::describe(&mut snapshot, &backup)?;
@@ -146,13 +148,17 @@ fn archive(
 /// Compares what lies in the repository with what was announced and read: every name, every size, every piece.
 fn compare(
     repo: &Indexed,
+    folder: &Path,
     snapshot: &SnapshotFile,
     inventory: &Inventory,
     accounts: &Accounts,
 ) -> Result<(), StorageError> {
+    // What an earlier backup stored was not read: its packs must at least be there, and as long as they were.
+    let packs: HashMap<Id, u32> = backend::list(folder, FileType::Pack).during("read")?.into_iter().collect();
+    let is_there = |pack: &Id, end: u64| packs.get(pack).is_some_and(|size| end <= u64::from(*size));
     let mut expected = accounts.kept(inventory);
     snapshots::each_file(repo, &snapshots::root(repo, snapshot)?, |path, node| {
-        let stored = snapshots::stored_size(repo, &node)?;
+        let stored = snapshots::stored_size_where(repo, &node, is_there)?;
         if path == CHECKSUMS {
             return Ok(());
         }

@@ -4,7 +4,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -18,6 +18,8 @@ pub(super) struct Lock {
     pub(super) access: Arc<RwLock<()>>,
     /// Held by the one backup that is being made.
     pub(super) turn: Arc<tokio::sync::Mutex<()>>,
+    /// Whether a prune waits for the repository.
+    prune_waits: AtomicBool,
     /// Counts the beginnings and ends of changes.
     changes: AtomicU64,
     /// Bytes on disk after so many changes: a large repository has thousands of files to be added up.
@@ -37,6 +39,16 @@ impl Lock {
                 Err(_) => tokio::time::sleep(ASK_AGAIN).await,
             }
         }
+    }
+
+    /// Notes that a prune waits; false when one does already.
+    pub(super) fn queue_prune(&self) -> bool {
+        !self.prune_waits.swap(true, Ordering::SeqCst)
+    }
+
+    /// Notes that the prune that waited begins: what is forgotten from now on needs another.
+    pub(super) fn prune_begins(&self) {
+        self.prune_waits.store(false, Ordering::SeqCst);
     }
 
     /// Notes that a change begins or ends.

@@ -7,21 +7,19 @@ use std::{
 };
 
 use backup_api::{BackupId, RepositoryId};
-use rustic_core::{
-    CheckOptions, FileType, LimitOption, OpenStatus, PruneOptions, RepairIndexOptions, Repository,
-    repofile::{IndexFile, IndexId},
-};
+use rustic_core::{CheckOptions, FileType, LimitOption, OpenStatus, PruneOptions, RepairIndexOptions, Repository};
+use sha2::{Digest, Sha256};
 
 use super::{
-    Swept, Verified,
+    Swept,
     backend::{self, UNFINISHED},
-    errors::{During, StorageError},
+    errors::{During, StorageError, sentence},
     gate::Gate,
     home::{Home, UNBORN},
     snapshots,
 };
 
-fn open(home: &Home, id: RepositoryId) -> Result<Repository<OpenStatus>, StorageError> {
+pub(super) fn open(home: &Home, id: RepositoryId) -> Result<Repository<OpenStatus>, StorageError> {
     home.open_repository(id, &Arc::new(Gate::default()))
 }
 
@@ -60,13 +58,14 @@ pub(super) fn prune(home: &Home, id: RepositoryId) -> Result<u64, StorageError> 
     Ok(removed)
 }
 
-/// Reads everything and compares its checksums.
-pub(super) fn verify(home: &Home, id: RepositoryId) -> Result<Verified, StorageError> {
+/// Reads everything and compares its checksums; gives sentences about what is damaged.
+pub(super) fn verify(home: &Home, id: RepositoryId) -> Result<Vec<String>, StorageError> {
     let repo = open(home, id)?;
     let found = repo.check(CheckOptions::default().read_data(true)).during("verified")?;
-    let problems =
-        if found.is_ok().is_ok() { Vec::new() } else { found.0.iter().map(|(_, found)| found.to_string()).collect() };
-    Ok(Verified { problems })
+    if found.is_ok().is_ok() {
+        return Ok(Vec::new());
+    }
+    Ok(found.0.iter().map(|(_, found)| sentence(&found.to_string())).collect())
 }
 
 /// Puts every repository in order. One that cannot be is reported, and does not keep the others from it.
@@ -96,6 +95,7 @@ fn remove_unborn(home: &Home, swept: &mut Swept) -> Result<(), StorageError> {
 
 /// A repository that was left in order has nothing unfinished in it and is not touched.
 fn sweep_one(home: &Home, id: RepositoryId, swept: &mut Swept) -> Result<(), StorageError> {
+    home.name_key(id)?;
     home.keys(id)?;
     if !unfinished_files(&home.folder(id)).during("put in order")?.is_empty() {
         tracing::info!(repository.id = %id, "Putting repository {id} in order after an interruption");
@@ -114,12 +114,15 @@ fn unfinished_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// An index file that cannot be decrypted blocks everything, its own repair too. What it said is in the packs.
 fn remove_torn_indexes(home: &Home, id: RepositoryId) -> Result<u64, StorageError> {
-    let repo = open(home, id)?;
     let mut removed = 0;
     for (index, _) in backend::list(&home.folder(id), FileType::Index).during("put in order")? {
-        if let Err(error) = repo.get_file::<IndexFile>(&IndexId::from(index)) {
-            tracing::warn!(repository.id = %id, "Removed an index file that cannot be read: {}", error.display_log());
-            fs::remove_file(home.folder(id).join("index").join(index.to_hex().as_str())).during("put in order")?;
+        let name = index.to_hex();
+        let path = home.folder(id).join("index").join(name.as_str());
+        // One that cannot be read at the moment is not torn: only its content tells.
+        let content = fs::read(&path).during("put in order")?;
+        if hex::encode(Sha256::digest(&content)) != name.as_str() {
+            tracing::warn!(repository.id = %id, "Removed a torn index file, {}", name.as_str());
+            fs::remove_file(path).during("put in order")?;
             removed += 1;
         }
     }

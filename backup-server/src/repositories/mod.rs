@@ -11,6 +11,7 @@ mod errors;
 mod export;
 mod gate;
 mod guarded;
+mod heal;
 mod home;
 mod ingest;
 mod inventory;
@@ -38,7 +39,7 @@ use backup_api::{Backup, BackupId, LinkCompression, RecoveryKit, RepositoryId};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::Stream;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedRwLockWriteGuard, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
@@ -92,8 +93,10 @@ pub struct Swept {
 /// What [`Repositories::verify`] found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
-    /// Sentences about what is damaged; none when all is well.
+    /// Sentences about what is damaged, first those about backups that are not whole; none when all is well.
     pub problems: Vec<String>,
+    /// Damaged packs that were set aside, so that no new backup is built on them.
+    pub set_aside: usize,
 }
 
 impl Repositories {
@@ -163,19 +166,26 @@ impl Repositories {
     /// Frees what a failed or deleted backup left: at once, or after the downloads that run at the moment. Whether it is
     /// done.
     async fn prune_when_free(&self, repository: RepositoryId, lock: &Lock) -> bool {
-        let repositories = self.clone();
-        let prune = async move {
-            if let Err(error) = repositories.prune(repository).await {
-                tracing::warn!(repository.id = %repository, error = %error, "Could not prune {repository}: {error}");
-            }
-        };
-        let at_once = lock.access.try_write().is_ok();
-        if at_once {
-            prune.await;
-        } else {
-            tokio::spawn(prune);
+        if let Ok(alone) = Arc::clone(&lock.access).try_write_owned() {
+            self.prune_with(repository, alone).await;
+            return true;
         }
-        at_once
+        if lock.queue_prune() {
+            let (repositories, lock) = (self.clone(), self.inner.lock_of(repository));
+            tokio::spawn(async move {
+                let alone = lock.exclusive().await;
+                lock.prune_begins();
+                repositories.prune_with(repository, alone).await;
+            });
+        }
+        false
+    }
+
+    async fn prune_with(&self, repository: RepositoryId, alone: OwnedRwLockWriteGuard<()>) {
+        let pruned = self.alone_with(repository, alone, move |home| maintain::prune(home, repository)).await;
+        if let Err(error) = pruned {
+            tracing::warn!(repository.id = %repository, error = %error, "Could not prune {repository}: {error}");
+        }
     }
 
     /// The backups of a repository, the newest first; none when there is no repository yet.
@@ -278,11 +288,21 @@ impl Repositories {
         .await
     }
 
-    /// Reads all of a repository and compares its checksums.
+    /// Reads all of a repository and compares its checksums. What is damaged is set aside, after the downloads that run
+    /// at the moment.
     pub async fn verify(&self, repository: RepositoryId) -> Result<Verified, StorageError> {
         // A backup that is being made has packs that no index names yet.
         let _turn = Arc::clone(&self.inner.lock_of(repository).turn).lock_owned().await;
-        self.shared(repository, move |home| maintain::verify(home, repository)).await
+        let found = self.shared(repository, move |home| maintain::verify(home, repository)).await?;
+        if found.is_empty() {
+            return Ok(Verified::default());
+        }
+        self.alone(repository, move |home| {
+            let healed = heal::heal(home, repository, &found)?;
+            let problems = healed.lacking.into_iter().chain(found).collect();
+            Ok(Verified { problems, set_aside: healed.set_aside })
+        })
+        .await
     }
 
     /// Puts in order what a crash left; to be called once, before anything else.
@@ -338,6 +358,15 @@ impl Repositories {
         work: impl FnOnce(&Home) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
         let alone = self.inner.lock_of(repository).exclusive().await;
+        self.alone_with(repository, alone, work).await
+    }
+
+    async fn alone_with<T: Send + 'static>(
+        &self,
+        repository: RepositoryId,
+        alone: OwnedRwLockWriteGuard<()>,
+        work: impl FnOnce(&Home) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
         let inner = Arc::clone(&self.inner);
         blocking(move || {
             inner.changes(repository);

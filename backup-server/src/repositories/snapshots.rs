@@ -4,7 +4,7 @@ use std::path::Path;
 
 use backup_api::{Backup, BackupId};
 use rustic_core::{
-    IndexedFull, LsOptions, Open, Repository, SnapshotOptions,
+    Id, IndexedFull, LsOptions, Open, Repository, SnapshotOptions,
     jiff::{Timestamp, tz::TimeZone},
     repofile::{Node, SnapshotFile},
 };
@@ -84,10 +84,23 @@ pub(super) fn root<S: IndexedFull>(repo: &Repository<S>, snapshot: &SnapshotFile
 
 /// Bytes of a file's pieces, each of which the index knows.
 pub(super) fn stored_size<S: IndexedFull>(repo: &Repository<S>, node: &Node) -> Result<u64, StorageError> {
-    node.content
-        .iter()
-        .flatten()
-        .try_fold(0, |size, piece| Ok(size + u64::from(repo.get_index_entry(piece).during("read")?.data_length())))
+    stored_size_where(repo, node, |_, _| true)
+}
+
+/// Bytes of a file's pieces, each of which the index knows and `is_there` finds: in a pack, up to so many bytes of it.
+pub(super) fn stored_size_where<S: IndexedFull>(
+    repo: &Repository<S>,
+    node: &Node,
+    is_there: impl Fn(&Id, u64) -> bool,
+) -> Result<u64, StorageError> {
+    let size = |piece| {
+        let entry = repo.get_index_entry(piece).ok()?;
+        let end = u64::from(entry.location.offset) + u64::from(entry.location.length);
+        is_there(&entry.pack, end).then(|| u64::from(entry.data_length()))
+    };
+    let sizes = node.content.iter().flatten().map(size).sum::<Option<u64>>();
+    let lost = || StorageError::Damaged(format!("a piece of “{}” is lost", node.name().to_string_lossy()));
+    sizes.ok_or_else(lost)
 }
 
 /// Shows each line of a snapshot's table of checksums, in the files' order; false when there is none, or it is none.

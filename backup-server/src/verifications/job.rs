@@ -28,7 +28,7 @@ impl VerifyJob {
             () = context.cancel.cancelled() => return Err(cancelled()),
         };
         let damages = verified.problems.len();
-        let problems: Vec<String> = verified.problems.into_iter().take(NAMED).collect();
+        let problems: Vec<String> = verified.problems.iter().take(NAMED).cloned().collect();
         for problem in &problems {
             context.error(problem);
         }
@@ -40,7 +40,7 @@ impl VerifyJob {
             message: format!("The result could not be kept: {error}. Look at the disk of the backup server."),
         })?;
         if damages > 0 {
-            return Err(damaged(damages));
+            return Err(damaged(damages, verified.set_aside));
         }
         context.info("Everything was read and is as it was written.");
         Ok(())
@@ -51,13 +51,19 @@ fn cancelled() -> Failure {
     Failure { code: FailureCode::Cancelled, message: "Cancelled on request.".to_owned() }
 }
 
-fn damaged(count: usize) -> Failure {
+fn damaged(count: usize, set_aside: usize) -> Failure {
+    let aside = match set_aside {
+        0 => String::new(),
+        packs => format!(
+            " {packs} damaged pack(s) were set aside in its folder “damaged”, so that no new backup is built on them."
+        ),
+    };
     Failure {
         code: FailureCode::Mismatch,
         message: format!(
-            "The repository is damaged in {count} place(s); the log names them. Backups that need these places cannot \
-             be downloaded or restored whole. Check the disk of the backup server, make a new backup now, and keep the \
-             old ones until you know which of them are whole: each download says so."
+            "The repository is damaged: {count} finding(s); the log names them and the backups that are not whole.{aside} \
+             Check the disk of the backup server and make a new backup now: it stores again what the source still has, \
+             and older backups that share it become whole with it. Then verify once more."
         ),
     }
 }

@@ -4,6 +4,7 @@
 
 mod archives;
 mod crash;
+mod damage;
 mod export;
 mod failures;
 mod ingest;
