@@ -104,8 +104,8 @@ fn page_of(id: SubscriptionId) -> AnyView {
     let missing = move || subscription.with(|found| matches!(found, Some(Err(AppError::NotFound { .. }))));
     let content = move || match tab.get() {
         Tab::Backups => view! {
-            <SubscriptionHistory id />
             <Lines subscription=id />
+            <SubscriptionHistory id />
         }
         .into_any(),
         Tab::General => view! { <SubscriptionSettings id /> }.into_any(),
