@@ -35,6 +35,7 @@ pub fn hydrate() {
         // For one, a part of the code that a newer panel does not have any more.
         components::browser::start_over();
     }));
+    components::guard::listen();
     wasm_bindgen_futures::spawn_local(async {
         let Some(body) = leptos::prelude::document().body() else { return };
         // Comes back when the part that holds this page is loaded and the page is bound to it.

@@ -156,7 +156,8 @@ test("an upload goes on after a pause, a lost connection and a reload, and a dam
     });
 });
 
-test("closing the dialog asks first, and a cancelled upload leaves nothing", async ({ page, facts, open, checkAccessibility }) => {
+test("leaving the dialog asks first, and a cancelled upload leaves nothing", async ({ page, facts, open, checkAccessibility }) => {
+    test.setTimeout(120_000);
     const { path, wizard } = await importInto(page, facts, "Called Off", "called_off");
     const file = noise(facts, "called-off.zip", 16);
     await choose(wizard, file);
@@ -175,12 +176,34 @@ test("closing the dialog asks first, and a cancelled upload leaves nothing", asy
     await expect(question).toBeVisible();
     await question.getByRole("button", { name: "Keep uploading" }).click();
     await expect(question).toBeHidden();
+
+    // The browser's Back button, twice, and a link of the page behind.
+    const address = page.url();
+    const overview = page.locator("a[href='/']").first();
+    const ways = [
+        () => page.evaluate(() => history.back()),
+        () => page.evaluate(() => history.back()),
+        () => overview.evaluate((link: HTMLAnchorElement) => link.click()),
+    ];
+    for (const leave of ways) {
+        await leave();
+        await expect(question).toBeVisible();
+        await expect(page).toHaveURL(address);
+        await question.getByRole("button", { name: "Keep uploading" }).click();
+        await expect(question).toBeHidden();
+    }
+    await expect(page.getByRole("heading", { name: "Called Off", level: 1 })).toBeVisible();
+
     held.letGo(4);
     await arrived(wizard, 4);
     await page.mouse.click(2, 2);
     await expect(wizard, "a click beside it closes no dialog").toBeVisible();
     await wizard.getByRole("link", { name: "Close", exact: true }).click();
     await question.getByRole("link", { name: "Stop and close" }).click();
+    await expect(wizard).toBeHidden();
+    await page.goBack();
+    await expect(wizard, "nothing goes on any more: Back leads where it always does").toBeVisible();
+    await page.goForward();
     await expect(wizard).toBeHidden();
 
     await openImport(page);

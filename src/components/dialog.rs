@@ -3,51 +3,7 @@
 use leptos::{ev, html, prelude::*};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
-use super::{Glyph, Icon};
-
-/// Something that goes on in a dialog and ends with it: whoever closes the dialog is asked first.
-#[derive(Clone, Copy, Debug)]
-pub struct Guard {
-    holds: RwSignal<bool>,
-    asked: RwSignal<bool>,
-}
-
-impl Default for Guard {
-    /// Nothing goes on yet; ends with the current owner.
-    fn default() -> Self {
-        Self { holds: RwSignal::new(false), asked: RwSignal::new(false) }
-    }
-}
-
-impl Guard {
-    /// Whether something goes on.
-    pub fn hold(self, holds: bool) {
-        self.holds.try_set(holds);
-        if !holds {
-            self.asked.try_set(false);
-        }
-    }
-
-    /// Whether somebody wanted to close it and has not answered yet.
-    pub fn asks(self) -> bool {
-        // Asked once more while the dialog goes, it says no.
-        self.asked.try_get() == Some(true)
-    }
-
-    /// They want to stay.
-    pub fn stay(self) {
-        self.asked.set(false);
-    }
-
-    /// Whether it stays open for now; asks then.
-    fn stays(self) -> bool {
-        let holds = self.holds.try_get_untracked() == Some(true);
-        if holds {
-            self.asked.set(true);
-        }
-        holds
-    }
-}
+use super::{Glyph, Guard, Icon};
 
 /// A dialog that is open as long as it is rendered. Closing it goes to `close`.
 #[component]
@@ -100,16 +56,11 @@ pub fn Dialog(
             event.prevent_default();
         }
     };
-    let left = move |event: ev::MouseEvent| {
-        if stays() {
-            event.prevent_default();
-        }
-    };
     view! {
         <dialog class="dialog" open node_ref=element aria-labelledby="dialog-title" on:close=closed on:cancel=cancelled>
             <header>
                 <h2 id="dialog-title">{title}</h2>
-                <a class="btn quiet icon" href=close data-noscroll aria-label="Close" on:click=left>
+                <a class="btn quiet icon" href=close data-noscroll aria-label="Close">
                     <Glyph icon=Icon::Close />
                 </a>
             </header>

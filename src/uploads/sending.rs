@@ -6,7 +6,7 @@ use std::{
 };
 
 use backup_api::UploadId;
-use leptos::{ev, prelude::*, task::spawn_local};
+use leptos::{prelude::*, task::spawn_local};
 use wasm_bindgen::JsCast;
 use web_sys::{AbortController, AbortSignal, File, HtmlInputElement};
 
@@ -58,19 +58,9 @@ pub fn act(transfer: Transfer, act: Act) {
     }
 }
 
-/// Warns who leaves the page while bytes move, and ends the run with the dialog.
-pub fn guard(transfer: Transfer) {
-    let listener = window_event_listener(ev::beforeunload, move |event| {
-        if transfer.stage.try_with_untracked(Stage::is_under_way) == Some(true) {
-            event.prevent_default();
-            // What older browsers ask for; the words are the browser's own.
-            event.set_return_value("An upload is under way.");
-        }
-    });
-    on_cleanup(move || {
-        listener.remove();
-        halt(transfer);
-    });
+/// Ends the run with the dialog.
+pub fn end_with_owner(transfer: Transfer) {
+    on_cleanup(move || halt(transfer));
 }
 
 #[expect(

@@ -103,7 +103,7 @@ impl Transfer {
             hold: StoredValue::new_local(super::sending::Hold::default()),
         };
         #[cfg(feature = "hydrate")]
-        super::sending::guard(transfer);
+        super::sending::end_with_owner(transfer);
         transfer
     }
 

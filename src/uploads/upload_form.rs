@@ -57,7 +57,7 @@ pub fn view(id: SubscriptionId, setting: ImportSetting, close: String, guard: Gu
     .into_any()
 }
 
-/// Asked of who closes the dialog while bytes move.
+/// Asked of who leaves the dialog while bytes move.
 fn leave_view(guard: Guard, close: String) -> AnyView {
     let keep = NodeRef::<html::Button>::new();
     Effect::new(move || {
@@ -80,7 +80,7 @@ fn leave_view(guard: Guard, close: String) -> AnyView {
                 </span>
             </p>
             <div class="row">
-                <a class="btn" href=close data-noscroll>"Stop and close"</a>
+                <a class="btn" href=close data-noscroll data-leaves>"Stop and close"</a>
                 <button type="button" class="btn primary" node_ref=keep on:click=move |_| guard.stay()>"Keep uploading"</button>
             </div>
         </div>
