@@ -7,7 +7,7 @@ use reqwest::{
     Response, StatusCode,
     header::{CONTENT_RANGE, ETAG, HeaderMap, HeaderValue, IF_RANGE, LAST_MODIFIED, RANGE},
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use url::Url;
 
 use super::{
@@ -23,7 +23,7 @@ use crate::{
     uploads::{Format, expect_format},
 };
 
-/// Attempts in a row that bring nothing new.
+/// Attempts in a row that bring nothing new, or almost nothing.
 const TRIES: u32 = 5;
 /// How often a server that cannot go on may begin again.
 const BEGINNINGS: u32 = 3;
@@ -31,6 +31,8 @@ const BEGINNINGS: u32 = 3;
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// Bytes that tell what a file is.
 const HEAD: usize = 512;
+/// Bytes that must arrive for each second that may pass without any: what trickles would hold its place for ever.
+const LEAST_RATE: u64 = 1_000;
 /// Bytes between two notes of how much is on disk for certain.
 const CERTAIN_STEP: u64 = 16 << 20;
 
@@ -81,14 +83,15 @@ impl Transfer<'_> {
         let mut tries = 0;
         loop {
             let before = self.sink.bytes();
-            let why = match self.attempt().await {
+            let (why, moved) = match self.attempt().await {
                 Ok(()) => return Ok(()),
                 Err(Stop::Final(failure)) => return Err(failure),
+                Err(Stop::Slow(failure)) => (failure, false),
                 // What never answered is told at once: most likely the address is wrong.
                 Err(Stop::Cut(failure)) if !self.answered => return Err(failure),
-                Err(Stop::Cut(failure)) => failure,
+                Err(Stop::Cut(failure)) => (failure, self.sink.bytes() > before),
             };
-            tries = if self.sink.bytes() > before { 1 } else { tries + 1 };
+            tries = if moved { 1 } else { tries + 1 };
             if tries > TRIES {
                 return Err(why);
             }
@@ -110,11 +113,19 @@ impl Transfer<'_> {
             return Err(words::status(response.status(), &host));
         }
         self.take_headers(&response, &url).await?;
+        let (mut since, mut before) = (Instant::now(), self.sink.bytes());
         loop {
             let next = timeout(self.settings.stall, response.chunk()).await;
             let next = next.map_err(|_| words::stalled(&host, self.sink.bytes(), self.settings.stall))?;
             let Some(piece) = next.map_err(|error| words::cut(error, &host, self.sink.bytes()))? else { break };
             self.take(&piece, &host).await?;
+            if since.elapsed() >= self.settings.stall {
+                let arrived = self.sink.bytes() - before;
+                if arrived < LEAST_RATE * self.settings.stall.as_secs() {
+                    return Err(words::slow(&host, arrived, self.settings.stall));
+                }
+                (since, before) = (Instant::now(), self.sink.bytes());
+            }
         }
         match self.kept.known().total {
             Some(total) if self.sink.bytes() < total => Err(words::short(&host, self.sink.bytes(), total)),

@@ -14,6 +14,8 @@ pub(super) enum Stop {
     Final(Failure),
     /// The next attempt may get the rest.
     Cut(Failure),
+    /// As that, but what came is not worth another attempt for ever.
+    Slow(Failure),
 }
 
 impl From<Failure> for Stop {
@@ -91,6 +93,15 @@ pub(super) fn stalled(host: &str, bytes: u64, limit: Duration) -> Stop {
         limit.as_secs()
     );
     Stop::Cut(Failure { code: FailureCode::Stalled, message })
+}
+
+/// Too little came for too long.
+pub(super) fn slow(host: &str, arrived: u64, limit: Duration) -> Stop {
+    let message = format!(
+        "{host} is too slow: only {arrived} bytes arrived in {} seconds. Try again later, or from another server.",
+        limit.as_secs()
+    );
+    Stop::Slow(Failure { code: FailureCode::Stalled, message })
 }
 
 /// The server says no.

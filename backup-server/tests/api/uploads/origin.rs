@@ -14,6 +14,8 @@ pub enum Act {
     Send(Vec<u8>),
     /// Sends this and then nothing, keeping the connection.
     Stall(Vec<u8>),
+    /// Sends the beginning of this, and then a byte at a time.
+    Trickle(Vec<u8>),
 }
 
 /// A request's first line and headers.
@@ -107,6 +109,16 @@ async fn answer(
         Act::Stall(bytes) => {
             let _ = connection.write_all(&bytes).await;
             std::future::pending::<()>().await;
+        }
+        Act::Trickle(bytes) => {
+            let (begin, rest) = bytes.split_at(700);
+            let mut beat = tokio::time::interval(std::time::Duration::from_millis(5));
+            for piece in std::iter::once(begin).chain(rest.chunks(1)) {
+                beat.tick().await;
+                if connection.write_all(piece).await.is_err() {
+                    return;
+                }
+            }
         }
     }
 }

@@ -193,6 +193,11 @@ async fn a_stalled_server_is_told_and_a_cancelled_fetch_leaves_nothing() {
     .await;
     must_fail(&served, &origin.url("/a.zip"), FailureCode::Stalled, "is too slow: after 0.0 MB").await;
 
+    // What trickles is no better, though something arrives all the time.
+    let origin = Origin::start(|_, asked| Act::Trickle(ranged(TINY, asked, "\"1\""))).await;
+    must_fail(&served, &origin.url("/a.zip"), FailureCode::Stalled, "is too slow: only ").await;
+    assert_eq!(origin.asked().len(), 6);
+
     let patient = served_with(|_| ()).await;
     let origin = Origin::start(|_, asked| Act::Stall(ranged(TINY, asked, "\"1\"")[..100_000].to_vec())).await;
     let start = of(&origin.url("/a.zip"), None);
