@@ -14,7 +14,7 @@ use crate::{
         Panel,
         db::{Tx, anywhere, millis, moment, number, query, stored},
     },
-    subscriptions::SubscriptionId,
+    subscriptions::{self, SubscriptionId},
 };
 
 /// What the record is called when it is not there.
@@ -284,6 +284,8 @@ pub async fn delete(tx: &mut Tx, id: LineId) -> AppResult<()> {
 /// Computes a subscription's figures anew from its lines; to be called in every transaction that changes one. Files from
 /// elsewhere are counted, but say nothing about how its backups stand: an old file that was uploaded today is old.
 pub async fn recount(tx: &mut Tx, subscription: SubscriptionId) -> AppResult<()> {
+    // In a statement of its own: on PostgreSQL one that waits for the row counts the lines as they were before.
+    subscriptions::store::hold(tx, subscription).await?;
     query!(
         tx,
         execute,

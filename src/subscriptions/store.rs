@@ -64,6 +64,13 @@ pub async fn find_in(tx: &mut Tx, id: SubscriptionId) -> AppResult<Row> {
     row.ok_or_else(|| AppError::not_found(THIS))
 }
 
+/// Holds a subscription's row to the end of the transaction: what is read after that is what the last holder left, also
+/// with two panels on PostgreSQL. To be called before, not after, what it shall protect is read.
+pub async fn hold(tx: &mut Tx, id: SubscriptionId) -> AppResult<()> {
+    query!(tx, execute, "UPDATE subscriptions SET good_count = good_count WHERE id = $1", id.0)?;
+    Ok(())
+}
+
 impl Row {
     /// Identity.
     pub const fn subscription(&self) -> SubscriptionId {

@@ -27,6 +27,7 @@ mod browser;
 mod commands;
 mod dashboard;
 mod double;
+mod figures;
 mod list;
 mod metrics;
 mod migrations;
