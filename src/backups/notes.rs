@@ -34,6 +34,8 @@ pub async fn set_pinned(panel: &Panel, user: &User, id: LineId, pinned: bool) ->
     }
     let subscription = subscriptions::store::find(panel, found.line.subscription).await?;
     let mut tx = panel.db.begin().await?;
+    // Either this comes first and the order leaves it out, or the order was first and this is refused.
+    subscriptions::store::hold(&mut tx, found.line.subscription).await?;
     if pinned && retention::store::is_being_removed(&mut tx, id).await? {
         let message =
             format!("{} is being removed by retention at this moment; it is too late to pin it.", found.line.name);

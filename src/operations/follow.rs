@@ -18,6 +18,7 @@ use crate::{
     backup_servers::clients::{self, Server},
     backups::Trigger,
     error::{AppError, AppResult},
+    retention,
     server::Panel,
 };
 
@@ -149,12 +150,8 @@ impl Follower<'_> {
     /// Gives the job to the server; giving it twice starts it once.
     async fn hand_over(&mut self, stored: &mut Stored, server: &Server) -> Result<(), Trouble> {
         let id = stored.operation.id;
-        if let Some(end) = self.withdrawn(stored) {
-            return match server.client.job(backup_api::JobId(id.0)).await {
-                Ok(_) => Ok(store::accept(self.panel, id).await?),
-                Err(error) if is_unknown(&error) => Err(Trouble::Over(end)),
-                Err(error) => Err(Trouble::Again(server.fault(&error).to_string())),
-            };
+        if self.maybe_sent && self.is_known_there(stored, server).await? {
+            return Ok(());
         }
         let order = order_of(self.panel, stored).await?;
         match order.give(&server.client).await {
@@ -177,8 +174,29 @@ impl Follower<'_> {
             Err(error) => {
                 let never_left = matches!(&error, ClientError::Unreachable(cause) if cause.is_connect());
                 self.maybe_sent |= !never_left;
+                if !self.maybe_sent && stored.operation.kind == OperationKind::Retention {
+                    retention::store::take_back(self.panel, id).await?;
+                }
                 Err(Trouble::Again(server.fault(&error).to_string()))
             }
+        }
+    }
+
+    /// Whether a server that may have heard of a job knows it: it is not given twice, for what it is about may have
+    /// changed meanwhile. One that it does not know is not begun any more if it is withdrawn.
+    async fn is_known_there(&mut self, stored: &mut Stored, server: &Server) -> Result<bool, Trouble> {
+        let id = stored.operation.id;
+        match server.client.job(backup_api::JobId(id.0)).await {
+            Ok(job) => {
+                store::accept(self.panel, id).await?;
+                self.observe(stored, &job).await?;
+                Ok(true)
+            }
+            Err(error) if is_unknown(&error) => match self.withdrawn(stored) {
+                Some(end) => Err(Trouble::Over(end)),
+                None => Ok(false),
+            },
+            Err(error) => Err(Trouble::Again(server.fault(&error).to_string())),
         }
     }
 

@@ -40,7 +40,9 @@ impl Order {
             return Ok(Self::Verify(stored.repository, StartVerification { job }));
         }
         if stored.operation.kind == OperationKind::Retention {
-            let backups = retention::store::planned(panel, stored.operation.id).await?;
+            let subscription = stored.operation.subscription;
+            let subscription = subscription.ok_or_else(|| AppError::not_found(subscriptions::store::THIS))?;
+            let backups = retention::store::give(panel, stored.operation.id, subscription).await?;
             if backups.is_empty() {
                 return Err(AppError::Conflict("There is nothing to remove any more.".to_owned()));
             }

@@ -15,7 +15,7 @@ use crate::{
         Panel,
         db::{Tx, moment, query},
     },
-    subscriptions::SubscriptionId,
+    subscriptions::{self, SubscriptionId},
 };
 
 /// A good line.
@@ -106,30 +106,56 @@ pub async fn plan(tx: &mut Tx, operation: OperationId, lines: &[&GoodLine]) -> A
     Ok(())
 }
 
-/// What an operation is to remove and still may: pinned ones stay, whenever that happened.
-pub async fn planned(panel: &Panel, operation: OperationId) -> AppResult<Vec<BackupId>> {
+/// What an operation has the server remove: what was planned and is not pinned. From here on that does not change any
+/// more, for the server may have heard of it, and none of it can be pinned: see [`is_being_removed`].
+pub async fn give(panel: &Panel, operation: OperationId, subscription: SubscriptionId) -> AppResult<Vec<BackupId>> {
+    let mut tx = panel.db.begin().await?;
+    subscriptions::store::hold(&mut tx, subscription).await?;
+    let mut given = given(&mut tx, operation).await?;
+    if given.is_empty() {
+        query!(
+            tx,
+            execute,
+            "UPDATE removals SET given = TRUE WHERE operation_id = $1 AND remote_id IN (
+                 SELECT l.remote_id FROM backup_lines l JOIN operations o ON o.server_id = l.server_id
+                 WHERE o.id = $1 AND NOT l.pinned AND l.result = 'good')",
+            operation.0
+        )?;
+        given = self::given(&mut tx, operation).await?;
+    }
+    tx.commit().await?;
+    Ok(given)
+}
+
+/// Takes an order back that never left the panel: what it names can be pinned until it is given again.
+pub async fn take_back(panel: &Panel, operation: OperationId) -> AppResult<()> {
+    let mut tx = panel.db.begin().await?;
+    query!(tx, execute, "UPDATE removals SET given = FALSE WHERE operation_id = $1", operation.0)?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn given(tx: &mut Tx, operation: OperationId) -> AppResult<Vec<BackupId>> {
     let rows: Vec<(Uuid,)> = query!(
-        panel.db,
+        tx,
         fetch_all,
-        "SELECT r.remote_id FROM removals r JOIN operations o ON o.id = r.operation_id
-         JOIN backup_lines l ON l.remote_id = r.remote_id AND l.server_id = o.server_id
-         WHERE r.operation_id = $1 AND NOT l.pinned AND l.result = 'good' ORDER BY l.created_at, r.remote_id",
+        "SELECT remote_id FROM removals WHERE operation_id = $1 AND given ORDER BY name, remote_id",
         operation.0
     )?;
     Ok(rows.into_iter().map(|(remote,)| BackupId(remote)).collect())
 }
 
-/// Whether a line is about to be removed by an operation that the server knows.
+/// Whether the server of a line may have been told to remove its backup; to be asked while the subscription is held.
 pub async fn is_being_removed(tx: &mut Tx, line: LineId) -> AppResult<bool> {
-    let row: Option<(i64,)> = query!(
+    let (orders,): (i64,) = query!(
         tx,
-        fetch_optional,
-        "SELECT 1 FROM removals r JOIN operations o ON o.id = r.operation_id
+        fetch_one,
+        "SELECT COUNT(*) FROM removals r JOIN operations o ON o.id = r.operation_id
          JOIN backup_lines l ON l.remote_id = r.remote_id AND l.server_id = o.server_id
-         WHERE l.id = $1 AND o.finished_at IS NULL AND o.accepted LIMIT 1",
+         WHERE l.id = $1 AND o.finished_at IS NULL AND r.given",
         line.0
     )?;
-    Ok(row.is_some())
+    Ok(orders > 0)
 }
 
 /// Removes the lines of backups that are gone from a server; gives the names of those there were.

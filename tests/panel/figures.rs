@@ -44,7 +44,8 @@ async fn a_change_that_waited_for_another_one_counts_its_lines_too() {
         async move { browser.call::<DeleteLine>(&[("line", &oldest)]).await }
     });
     let waits = async {
-        let question = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted";
+        let question = "SELECT COUNT(*) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+                        WHERE NOT l.granted AND a.datname = current_database()";
         while sqlx::query_as::<_, (i64,)>(question).fetch_one(&mut other).await.unwrap().0 == 0 {
             tokio::task::yield_now().await;
         }
