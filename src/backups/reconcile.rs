@@ -189,15 +189,25 @@ async fn apply(
     let pending: BTreeSet<BackupId> = pending.into_iter().map(|(backup,)| BackupId(backup)).collect();
     let held: BTreeMap<BackupId, &Backup> = backups.iter().map(|backup| (backup.id, backup)).collect();
     let mut changes = Changes::default();
-    let meant_to_go = retention::store::meant_to_go(&mut tx, id, place.0).await?;
+    let meant_to_go = if busy { Vec::new() } else { retention::store::meant_to_go(&mut tx, id, place.0).await? };
+    let mut left = false;
     for line in &known {
         let remote = BackupId(line.remote_id);
-        if meant_to_go.contains(&remote) && !held.contains_key(&remote) && !busy {
-            changes.gone += 1;
-            store::delete(&mut tx, LineId(line.id)).await?;
-            continue;
+        let held = held.get(&remote).copied();
+        match (held, meant_to_go.iter().find(|meant| meant.remote == remote)) {
+            (None, Some(_)) => {
+                changes.gone += 1;
+                store::delete(&mut tx, LineId(line.id)).await?;
+                continue;
+            }
+            // It outlived the run: should it be lost later, that is a loss.
+            (Some(_), Some(meant)) if meant.ended < asked_at => {
+                retention::store::was_left(&mut tx, place.0, remote).await?;
+                left = true;
+            }
+            _ => {}
         }
-        compare(&mut tx, line, held.get(&BackupId(line.remote_id)).copied(), asked_at, &mut changes).await?;
+        compare(&mut tx, line, held, asked_at, &mut changes).await?;
     }
     let known: BTreeSet<BackupId> = known.iter().map(|line| BackupId(line.remote_id)).collect();
     for backup in backups.iter().filter(|backup| !known.contains(&backup.id) && !pending.contains(&backup.id)) {
@@ -206,7 +216,7 @@ async fn apply(
         changes.found += 1;
     }
     let told = changes.in_words();
-    if told.is_empty() {
+    if told.is_empty() && !left {
         return Ok(());
     }
     store::recount(&mut tx, id).await?;

@@ -100,6 +100,7 @@ pub async fn settle(panel: &Panel, id: OperationId, end: End) -> AppResult<()> {
     }
     panel.live.refresh(&mut stored.operation);
     let now = panel.clock.now();
+    let heard = matches!(end, End::Told { .. });
     let (mut made, log) = apply(&mut stored, end);
     stored.operation.finished_at.get_or_insert(now);
     stored.operation.bytes_per_second = None;
@@ -120,7 +121,8 @@ pub async fn settle(panel: &Panel, id: OperationId, end: End) -> AppResult<()> {
             uploads::store::ended(&mut tx, id, upload_is_gone(&stored.operation)).await?;
         }
         OperationKind::Retention => {
-            made.told = Some(retention::apply::write_end(&mut tx, &stored, &made.removed).await?);
+            let removed = heard.then_some(made.removed.as_slice());
+            made.told = Some(retention::apply::write_end(&mut tx, &stored, removed).await?);
         }
         OperationKind::Backup | OperationKind::Verify => {}
     }

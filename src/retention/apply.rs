@@ -72,8 +72,11 @@ fn of_one_place<'a>(row: &Row, goes: &[&'a GoodLine]) -> Option<Vec<&'a GoodLine
     Some(lines)
 }
 
-/// Writes the end of a run down: the lines of what is gone go too. Gives a sentence for the action log.
-pub async fn write_end(tx: &mut Tx, stored: &Stored, removed: &[BackupId]) -> AppResult<String> {
+/// Writes the end of a run down: the lines of what is gone go too; `removed` is what the server said that it removed,
+/// `None` when it said nothing. Gives a sentence for the action log.
+pub async fn write_end(tx: &mut Tx, stored: &Stored, removed: Option<&[BackupId]>) -> AppResult<String> {
+    store::settle(tx, stored.operation.id, removed).await?;
+    let removed = removed.unwrap_or_default();
     let (Some(subscription), Some(server)) = (stored.operation.subscription, stored.server) else {
         return Ok(format!("Removed {} backup(s) of {}", removed.len(), stored.database));
     };

@@ -180,17 +180,61 @@ pub async fn forget(
     Ok(names)
 }
 
-/// The backups of a subscription on a server that retention was to remove and that still have a line: those whose end
-/// the panel missed.
-pub async fn meant_to_go(tx: &mut Tx, subscription: SubscriptionId, server: ServerId) -> AppResult<Vec<BackupId>> {
-    let rows: Vec<(Uuid,)> = query!(
+/// Keeps of an order what explains later why a backup is gone: what the server removed or, when it said nothing, all
+/// that it may have removed.
+pub async fn settle(tx: &mut Tx, operation: OperationId, removed: Option<&[BackupId]>) -> AppResult<()> {
+    let Some(removed) = removed else {
+        query!(tx, execute, "DELETE FROM removals WHERE operation_id = $1 AND NOT given", operation.0)?;
+        return Ok(());
+    };
+    query!(tx, execute, "UPDATE removals SET given = FALSE WHERE operation_id = $1", operation.0)?;
+    for remote in removed {
+        query!(
+            tx,
+            execute,
+            "UPDATE removals SET given = TRUE WHERE operation_id = $1 AND remote_id = $2",
+            operation.0,
+            remote.0
+        )?;
+    }
+    query!(tx, execute, "DELETE FROM removals WHERE operation_id = $1 AND NOT given", operation.0)?;
+    Ok(())
+}
+
+/// A backup with a line that a run of retention removed, or may have removed: the panel missed its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MeantToGo {
+    /// The backup.
+    pub remote: BackupId,
+    /// When the run ended here.
+    pub ended: DateTime<Utc>,
+}
+
+/// Those of a subscription on a server. What was pinned since is not meant to go.
+pub async fn meant_to_go(tx: &mut Tx, subscription: SubscriptionId, server: ServerId) -> AppResult<Vec<MeantToGo>> {
+    let rows: Vec<(Uuid, i64)> = query!(
         tx,
         fetch_all,
-        "SELECT l.remote_id FROM backup_lines l JOIN removals r ON r.remote_id = l.remote_id
+        "SELECT l.remote_id, MAX(o.finished_at) FROM backup_lines l JOIN removals r ON r.remote_id = l.remote_id
          JOIN operations o ON o.id = r.operation_id AND o.server_id = l.server_id
-         WHERE l.subscription_id = $1 AND l.server_id = $2",
+         WHERE l.subscription_id = $1 AND l.server_id = $2 AND r.given AND o.finished_at IS NOT NULL AND NOT l.pinned
+         GROUP BY l.remote_id",
         subscription.0,
         server.0
     )?;
-    Ok(rows.into_iter().map(|(remote,)| BackupId(remote)).collect())
+    let meant = rows.into_iter().map(|(remote, ended)| MeantToGo { remote: BackupId(remote), ended: moment(ended) });
+    Ok(meant.collect())
+}
+
+/// Nothing is left of what runs of retention wanted with a backup: it was seen after they had ended.
+pub async fn was_left(tx: &mut Tx, server: ServerId, remote: BackupId) -> AppResult<()> {
+    query!(
+        tx,
+        execute,
+        "DELETE FROM removals WHERE remote_id = $1 AND operation_id IN (
+             SELECT id FROM operations WHERE server_id = $2 AND finished_at IS NOT NULL)",
+        remote.0,
+        server.0
+    )?;
+    Ok(())
 }
