@@ -35,6 +35,7 @@ mod pages;
 mod planned;
 mod receiver;
 mod reconcile;
+mod remover;
 mod restart;
 mod restore_scene;
 mod restorer;

@@ -1,7 +1,8 @@
-//! The rule, held against tables, against properties, and against restic.
+//! The rule, held against tables, against properties, and against restic; and what a backup server is told of it.
 
 mod calendar;
 mod oracle;
+mod orders;
 mod properties;
 mod table;
 
