@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use backup_api::{BackupId, ErrorCode, RepositoryId};
+use chrono::TimeDelta;
 
 use super::{LineId, LineResult, store};
 use crate::{
     backup_servers::{
-        ServerId,
+        self, ServerId,
         clients::{self, Server},
     },
     error::{AppError, AppResult},
@@ -15,14 +16,20 @@ use crate::{
         self,
         actions::{self, Entry},
     },
-    restores,
-    server::Panel,
+    restores, retention,
+    server::{Panel, db::Tx},
     subscriptions::{
         self, SubscriptionId,
         store::{Row, keep_repository},
     },
     users::User,
 };
+
+type Place = (ServerId, RepositoryId);
+type Places = BTreeSet<Place>;
+
+/// One backup takes no longer to delete: after that the panel that began it is taken for gone.
+const LONGEST_DELETION: TimeDelta = TimeDelta::minutes(10);
 
 /// Deletes a backup with its line. Of a failed or missing one there is only the line.
 pub async fn of_line(panel: &Panel, user: &User, id: LineId) -> AppResult<()> {
@@ -71,13 +78,12 @@ pub async fn of_subscription(
         let message = format!("It has {backups} backup(s). Type its name, “{}”, to delete it.", row.name);
         return Err(AppError::field("typed_name", message));
     }
-    let mut places: BTreeSet<(ServerId, RepositoryId)> =
-        lines.iter().map(|found| (found.server, found.repository)).collect();
+    let mut places: Places = lines.iter().map(|found| (found.server, found.repository)).collect();
     places.extend(row.destination());
     if delete_backups {
-        for (server, repository) in &places {
-            delete_all_there(panel, *server, *repository).await?;
-        }
+        let task = destroy(panel.clone(), user.clone(), row.clone(), places.clone(), backups);
+        // Whoever closes the page leaves nothing half done.
+        panel.tasks.spawn(task).await.map_err(|_| AppError::Internal)??;
     }
     let what = match (backups, delete_backups) {
         (0, _) => "Deleted the subscription".to_owned(),
@@ -85,7 +91,11 @@ pub async fn of_subscription(
         (_, false) => format!("Deleted the subscription and kept its {backups} backup(s) on their servers"),
     };
     let mut tx = panel.db.begin().await?;
-    operations::queue::one_at_a_time(panel, &mut tx, id).await?;
+    if delete_backups {
+        operations::queue::nothing_under_way(panel, &mut tx, id).await?;
+    } else {
+        operations::queue::one_at_a_time(panel, &mut tx, id).await?;
+    }
     if backups > 0 && !delete_backups {
         keep(panel, &mut tx, &row, &places).await?;
     }
@@ -95,21 +105,47 @@ pub async fn of_subscription(
     Ok(())
 }
 
-async fn keep(
-    panel: &Panel,
-    tx: &mut crate::server::db::Tx,
-    row: &Row,
-    places: &BTreeSet<(ServerId, RepositoryId)>,
-) -> AppResult<()> {
+/// Deletes the backups of a subscription on all its servers. Nothing else of it begins meanwhile; what is done is
+/// written down place by place, also when it then breaks off.
+async fn destroy(panel: Panel, user: User, row: Row, places: Places, backups: usize) -> AppResult<()> {
+    let id = row.subscription();
+    let mut tx = panel.db.begin().await?;
+    operations::queue::one_at_a_time(&panel, &mut tx, id).await?;
+    subscriptions::store::set_deleting(&mut tx, id, Some(panel.clock.now() + LONGEST_DELETION)).await?;
+    let what = format!("Started deleting the subscription with its {backups} backup(s)");
+    actions::write(&panel, &mut tx, Entry::by(&user, what).about(id, &row.name).started()).await?;
+    tx.commit().await?;
+    for place in places {
+        let mut deleted = 0;
+        let done = delete_all_there(&panel, id, place, &mut deleted).await;
+        let mut tx = panel.db.begin().await?;
+        let name = backup_servers::store::name_of(&mut tx, place.0).await?;
+        if deleted > 0 || done.is_ok() {
+            let what = format!("Deleted {deleted} backup(s) on “{name}”");
+            actions::write(&panel, &mut tx, Entry::by(&user, what).about(id, &row.name)).await?;
+        }
+        if let Err(error) = &done {
+            let what = format!("Deleting the subscription stopped at “{name}”; what was not deleted is there. {error}");
+            actions::write(&panel, &mut tx, Entry::by(&user, what).about(id, &row.name).failed()).await?;
+            subscriptions::store::set_deleting(&mut tx, id, None).await?;
+        }
+        tx.commit().await?;
+        done?;
+    }
+    Ok(())
+}
+
+async fn keep(panel: &Panel, tx: &mut Tx, row: &Row, places: &Places) -> AppResult<()> {
     for (server, _) in places {
         keep_repository(panel, tx, row, *server).await?;
     }
     Ok(())
 }
 
-/// Deletes everything that a server holds in a repository, also what the panel has never seen.
-async fn delete_all_there(panel: &Panel, server: ServerId, repository: RepositoryId) -> AppResult<()> {
-    let server = clients::server(panel, server).await?;
+/// Deletes everything that a server holds in a repository, also what the panel has never seen, each with its line; counts
+/// what is gone.
+async fn delete_all_there(panel: &Panel, id: SubscriptionId, place: Place, deleted: &mut usize) -> AppResult<()> {
+    let (server, repository) = (clients::server(panel, place.0).await?, place.1);
     let held = match server.client.backups(repository).await {
         Ok(held) => held,
         Err(error) if is_gone(&error) => return Ok(()),
@@ -117,6 +153,12 @@ async fn delete_all_there(panel: &Panel, server: ServerId, repository: Repositor
     };
     for backup in held {
         delete_there(&server, repository, backup.id).await?;
+        *deleted += 1;
+        let mut tx = panel.db.begin().await?;
+        retention::store::forget(&mut tx, id, server.id, &[backup.id]).await?;
+        store::recount(&mut tx, id).await?;
+        subscriptions::store::set_deleting(&mut tx, id, Some(panel.clock.now() + LONGEST_DELETION)).await?;
+        tx.commit().await?;
     }
     Ok(())
 }

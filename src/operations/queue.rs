@@ -7,11 +7,22 @@ use super::{
 use crate::{
     error::{AppError, AppResult},
     server::{Panel, db::Tx},
-    subscriptions::SubscriptionId,
+    subscriptions::{self, SubscriptionId},
 };
 
-/// Refuses a second operation of a subscription, in words that name the first.
+/// Refuses a second operation of a subscription, in words that name the first, and one of a subscription that is being
+/// deleted. Nothing else of it begins before the transaction ends.
 pub async fn one_at_a_time(panel: &Panel, tx: &mut Tx, id: SubscriptionId) -> AppResult<()> {
+    subscriptions::store::hold(tx, id).await?;
+    if let Some(name) = subscriptions::store::being_deleted(tx, id, panel.clock.now()).await? {
+        let message = format!("“{name}” is being deleted with its backups. Look into the action log how far that is.");
+        return Err(AppError::Conflict(message));
+    }
+    nothing_under_way(panel, tx, id).await
+}
+
+/// Refuses what would cross an operation, in words that name it.
+pub async fn nothing_under_way(panel: &Panel, tx: &mut Tx, id: SubscriptionId) -> AppResult<()> {
     match store::unfinished_of(tx, id, panel.clock.now()).await? {
         Some(other) => Err(AppError::Conflict(under_way(&other))),
         None => Ok(()),

@@ -1,6 +1,7 @@
 //! SQL of subscriptions.
 
 use backup_api::{DatabaseName, RepositoryId};
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
@@ -67,8 +68,27 @@ pub async fn find_in(tx: &mut Tx, id: SubscriptionId) -> AppResult<Row> {
 /// Holds a subscription's row to the end of the transaction: what is read after that is what the last holder left, also
 /// with two panels on PostgreSQL. To be called before, not after, what it shall protect is read.
 pub async fn hold(tx: &mut Tx, id: SubscriptionId) -> AppResult<()> {
-    query!(tx, execute, "UPDATE subscriptions SET good_count = good_count WHERE id = $1", id.0)?;
-    Ok(())
+    let touched = query!(tx, execute, "UPDATE subscriptions SET good_count = good_count WHERE id = $1", id.0)?;
+    if touched == 1 { Ok(()) } else { Err(AppError::not_found(THIS)) }
+}
+
+/// Keeps everything else from a subscription that is being deleted until a moment, or no longer.
+pub async fn set_deleting(tx: &mut Tx, id: SubscriptionId, until: Option<DateTime<Utc>>) -> AppResult<()> {
+    let touched =
+        query!(tx, execute, "UPDATE subscriptions SET deleting_until = $2 WHERE id = $1", id.0, until.map(millis))?;
+    if touched == 1 { Ok(()) } else { Err(AppError::not_found(THIS)) }
+}
+
+/// The name of a subscription if it is being deleted at this moment.
+pub async fn being_deleted(tx: &mut Tx, id: SubscriptionId, now: DateTime<Utc>) -> AppResult<Option<String>> {
+    let row: Option<(String,)> = query!(
+        tx,
+        fetch_optional,
+        "SELECT name FROM subscriptions WHERE id = $1 AND deleting_until > $2",
+        id.0,
+        millis(now)
+    )?;
+    Ok(row.map(|(name,)| name))
 }
 
 impl Row {

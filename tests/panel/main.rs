@@ -26,6 +26,7 @@ mod backups;
 mod browser;
 mod commands;
 mod dashboard;
+mod deletions;
 mod double;
 mod figures;
 mod list;
