@@ -87,19 +87,20 @@ fn move_on(row: &DueRow, now: DateTime<Utc>) -> Moved {
     }
 }
 
-/// A run that is there already was written by another panel.
+/// A run that is there already was written by another panel. One that takes the place of another that still waited, or
+/// that was given up for a changed schedule, goes on counting its tries: else a schedule that comes round before the last
+/// try would never be told to have failed.
 async fn write_runs(tx: &mut Tx, rows: &[Moved]) -> AppResult<u64> {
     Ok(write_many!(
         tx,
-        "INSERT INTO scheduled_runs (subscription_id, slot, state, due_at, attempts) ",
+        "INSERT INTO scheduled_runs (subscription_id, slot, state, due_at, attempts)
+         SELECT v.column1, v.column2, 'waiting', v.column3, COALESCE((
+             SELECT CASE WHEN p.state IN ('waiting', 'merged') THEN p.attempts ELSE 0 END FROM scheduled_runs p
+             WHERE p.subscription_id = v.column1 AND p.slot < v.column2 ORDER BY p.slot DESC LIMIT 1
+         ), 0) FROM (",
         rows,
-        |row, moved| row
-            .push_bind(moved.subscription)
-            .push_bind(moved.run)
-            .push_bind("waiting")
-            .push_bind(moved.due)
-            .push_bind(0_i64),
-        " ON CONFLICT (subscription_id, slot) DO NOTHING"
+        |row, moved| row.push_bind(moved.subscription).push_bind(moved.run).push_bind(moved.due),
+        ") AS v WHERE TRUE ON CONFLICT (subscription_id, slot) DO NOTHING"
     )?)
 }
 

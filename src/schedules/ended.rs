@@ -69,30 +69,51 @@ pub async fn collect(panel: &Panel) -> AppResult<u64> {
          JOIN operations o ON o.id = r.operation_id
          WHERE r.state = 'running' AND o.finished_at IS NOT NULL"
     )?;
-    let now = panel.clock.now();
     for run in &ended {
-        let (state, wait) = run.verdict();
         let mut tx = panel.db.begin().await?;
-        query!(
-            tx,
-            execute,
-            "UPDATE scheduled_runs SET due_at = $4, owner = NULL, lease_until = NULL,
-                 state = CASE WHEN $3 = 'waiting' AND EXISTS (
-                     SELECT 1 FROM scheduled_runs n WHERE n.subscription_id = $1 AND n.slot > $2
-                 ) THEN 'merged' ELSE $3 END
-             WHERE subscription_id = $1 AND slot = $2 AND state = 'running' AND attempts = $5",
-            run.subscription_id,
-            run.slot,
-            state,
-            millis(now + wait),
-            run.attempts
-        )?;
+        run.write(panel, &mut tx).await?;
         tx.commit().await?;
     }
     Ok(ended.len() as u64)
 }
 
 impl Ended {
+    /// Writes down what becomes of it, unless another panel did. When a later run waits already, that one is the next
+    /// try.
+    async fn write(&self, panel: &Panel, tx: &mut Tx) -> AppResult<()> {
+        let (state, wait) = self.verdict();
+        let later: Option<(i64,)> = query!(
+            tx,
+            fetch_optional,
+            "SELECT slot FROM scheduled_runs WHERE subscription_id = $1 AND slot > $2 ORDER BY slot DESC LIMIT 1",
+            self.subscription_id,
+            self.slot
+        )?;
+        let later = later.map(|(slot,)| slot).filter(|_| state == "waiting");
+        let touched = query!(
+            tx,
+            execute,
+            "UPDATE scheduled_runs SET due_at = $4, owner = NULL, lease_until = NULL, state = $3
+             WHERE subscription_id = $1 AND slot = $2 AND state = 'running' AND attempts = $5",
+            self.subscription_id,
+            self.slot,
+            if later.is_some() { "merged" } else { state },
+            millis(panel.clock.now() + wait),
+            self.attempts
+        )?;
+        if let (1, Some(later)) = (touched, later) {
+            query!(
+                tx,
+                execute,
+                "UPDATE scheduled_runs SET attempts = attempts + $3 WHERE subscription_id = $1 AND slot = $2",
+                self.subscription_id,
+                later,
+                self.attempts
+            )?;
+        }
+        Ok(())
+    }
+
     /// The run's next state, and how long it waits in it.
     fn verdict(&self) -> (&'static str, TimeDelta) {
         let code = self.failure_code.as_deref().and_then(named::<FailureCode>);

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod clocks;
+mod hourly;
 mod kept;
 mod panels;
 mod runs;

@@ -53,7 +53,7 @@ async fn operations(browser: &Browser, id: SubscriptionId) -> Vec<Operation> {
 }
 
 /// Looks at what is planned until there is a new operation of the subscription; gives its end.
-async fn next_end(stage: &Stage, browser: &Browser, id: SubscriptionId, before: usize) -> Operation {
+pub async fn next_end(stage: &Stage, browser: &Browser, id: SubscriptionId, before: usize) -> Operation {
     let looking = async {
         loop {
             tick(&stage.running().panel).await.unwrap();
