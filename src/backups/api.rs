@@ -20,8 +20,7 @@ use crate::{
 #[server]
 pub async fn list_lines(subscription: SubscriptionId, query: LineQuery) -> Result<LinePage, AppError> {
     door(Role::Viewer, async |panel, _| {
-        let reconcile::Answers { unreachable: server_unreachable, verification } =
-            reconcile::bring_up_to_date(&panel, subscription).await?;
+        let answers = reconcile::bring_up_to_date(&panel, subscription).await?;
         let (mut lines, matching) = store::page(&panel, subscription, &query).await?;
         let mut fates = retention::lines::fates(&panel, subscription).await?;
         let to_remove = fates.values().filter(|fate| **fate == Fate::Goes).count() as u64;
@@ -29,7 +28,15 @@ pub async fn list_lines(subscription: SubscriptionId, query: LineQuery) -> Resul
             line.fate = fates.remove(&line.id);
         }
         let busy = queue::in_the_way(&panel, subscription).await?.is_some();
-        Ok(LinePage { lines, matching, server_unreachable, verification, to_remove, busy, as_of: panel.clock.now() })
+        Ok(LinePage {
+            lines,
+            matching,
+            server_unreachable: answers.unreachable,
+            verification: answers.verification,
+            to_remove,
+            busy,
+            as_of: panel.clock.now(),
+        })
     })
     .await
 }

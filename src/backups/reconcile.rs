@@ -15,13 +15,13 @@ use super::{
     store::{self, NewLine},
 };
 use crate::{
-    backup_servers::{ServerId, clients},
+    backup_servers::{self, ServerId, clients},
     error::AppResult,
     operations::{
         OperationId,
         actions::{self, Entry},
     },
-    retention,
+    retention::{self, store::MeantToGo},
     server::{
         Panel,
         db::{Tx, millis, number, query},
@@ -55,8 +55,10 @@ struct Answer {
 /// What the servers said.
 #[derive(Clone, Debug, Default)]
 pub struct Answers {
-    /// Why a server could not be asked.
+    /// Why a server could not be asked, or is not believed.
     pub unreachable: Option<String>,
+    /// One has not answered yet; it goes on being asked.
+    pub late: bool,
     /// What the subscription's present server knows of the soundness of what is stored.
     pub verification: Option<VerificationState>,
 }
@@ -74,8 +76,18 @@ impl Asked {
     }
 }
 
-/// Brings a subscription's lines in line with its servers; says which server could not be asked.
+/// Brings a subscription's lines in line with its servers, as far as they answer while a page waits; says which server
+/// could not be asked.
 pub async fn bring_up_to_date(panel: &Panel, id: SubscriptionId) -> AppResult<Answers> {
+    bring_up_within(panel, id, PAGE_WAITS).await
+}
+
+/// The same, waiting until every server has answered or is known not to.
+pub async fn bring_all_up_to_date(panel: &Panel, id: SubscriptionId) -> AppResult<Answers> {
+    bring_up_within(panel, id, PATIENCE * 2).await
+}
+
+async fn bring_up_within(panel: &Panel, id: SubscriptionId, patience: Duration) -> AppResult<Answers> {
     let row = subscriptions::store::find(panel, id).await?;
     let held: Vec<(Uuid, Uuid)> = query!(
         panel.db,
@@ -89,12 +101,14 @@ pub async fn bring_up_to_date(panel: &Panel, id: SubscriptionId) -> AppResult<An
     let mut answers = Answers::default();
     for place in places {
         let task = panel.tasks.spawn(ask(panel.clone(), id, row.name.clone(), place));
-        if let Ok(Ok(said)) = tokio::time::timeout(PAGE_WAITS, task).await {
-            let said = said?;
-            answers.unreachable = answers.unreachable.or(said.unreachable);
-            if row.destination() == Some(place) {
-                answers.verification = said.verification;
-            }
+        let Ok(Ok(said)) = tokio::time::timeout(patience, task).await else {
+            answers.late = true;
+            continue;
+        };
+        let said = said?;
+        answers.unreachable = answers.unreachable.or(said.unreachable);
+        if row.destination() == Some(place) {
+            answers.verification = said.verification;
         }
     }
     Ok(answers)
@@ -112,10 +126,10 @@ async fn ask(panel: Panel, id: SubscriptionId, name: String, place: Place) -> Ap
     }
     let said = match held_there(&panel, place).await {
         Ok((backups, verification)) => {
-            apply(&panel, id, &name, place, now, &backups).await?;
-            Answers { unreachable: None, verification }
+            let unreachable = apply(&panel, id, &name, place, now, &backups).await?;
+            Answers { unreachable, verification, late: false }
         }
-        Err(reason) => Answers { unreachable: Some(reason), verification: None },
+        Err(reason) => Answers { unreachable: Some(reason), ..Answers::default() },
     };
     *known = Some(Answer { at: now, said: said.clone() });
     Ok(said)
@@ -160,6 +174,7 @@ struct Changes {
     gone: u64,
 }
 
+/// Changes the lines as the server says; gives why it is not believed.
 async fn apply(
     panel: &Panel,
     id: SubscriptionId,
@@ -167,7 +182,7 @@ async fn apply(
     place: Place,
     asked_at: DateTime<Utc>,
     backups: &[Backup],
-) -> AppResult<()> {
+) -> AppResult<Option<String>> {
     let mut tx = panel.db.begin().await?;
     let known: Vec<Line> = query!(
         tx,
@@ -190,6 +205,10 @@ async fn apply(
     let held: BTreeMap<BackupId, &Backup> = backups.iter().map(|backup| (backup.id, backup)).collect();
     let mut changes = Changes::default();
     let meant_to_go = if busy { Vec::new() } else { retention::store::meant_to_go(&mut tx, id, place.0).await? };
+    let all_gone = known.iter().filter(|line| line.was_there(asked_at) && !is_meant_to_go(&meant_to_go, line)).count();
+    if backups.is_empty() && all_gone > 0 {
+        return not_believed(&mut tx, place.0, all_gone).await.map(Some);
+    }
     let mut left = false;
     for line in &known {
         let remote = BackupId(line.remote_id);
@@ -217,14 +236,38 @@ async fn apply(
     }
     let told = changes.in_words();
     if told.is_empty() && !left {
-        return Ok(());
+        return Ok(None);
     }
     store::recount(&mut tx, id).await?;
     for what in told {
         actions::write(panel, &mut tx, Entry::by_holdfast(what).about(id, name)).await?;
     }
     tx.commit().await?;
-    Ok(())
+    Ok(None)
+}
+
+impl Line {
+    /// Whether the server had it when it was asked, as far as is known here. A line that was written down after that
+    /// cannot be in its answer.
+    fn was_there(&self, asked_at: DateTime<Utc>) -> bool {
+        self.recorded_at < millis(asked_at) && matches!(self.result.as_str(), "good" | "size_changed")
+    }
+}
+
+fn is_meant_to_go(meant: &[MeantToGo], line: &Line) -> bool {
+    meant.iter().any(|meant| meant.remote.0 == line.remote_id)
+}
+
+/// Backups do not all go at once, disks do: one that is not mounted looks like an empty one.
+async fn not_believed(tx: &mut Tx, server: ServerId, count: usize) -> AppResult<String> {
+    let name = backup_servers::store::name_of(tx, server).await?;
+    let reason = format!(
+        "The backup server “{name}” says that it holds nothing of this subscription any more, although {count} \
+         backup(s) were there. Check that its disk is mounted and that it uses the right folder; nothing is changed \
+         here until then. If they were removed on purpose, delete their lines."
+    );
+    tracing::warn!("{reason}");
+    Ok(reason)
 }
 
 /// A backup that the panel has no line of. A restore whose end it missed made its safety backup all the same.
@@ -252,9 +295,7 @@ async fn compare(
 ) -> AppResult<()> {
     let id = LineId(line.id);
     let Some(held) = held else {
-        // A line that was written down after the server was asked cannot be in its answer.
-        let asked_before = line.recorded_at >= millis(asked_at);
-        if asked_before || matches!(line.result.as_str(), "failed" | "missing") {
+        if !line.was_there(asked_at) {
             return Ok(());
         }
         changes.missing += 1;

@@ -60,6 +60,8 @@ pub async fn of_line(panel: &Panel, user: &User, id: LineId) -> AppResult<()> {
     store::recount(&mut tx, line.subscription).await?;
     actions::write(panel, &mut tx, Entry::by(user, what).about(line.subscription, &subscription.name)).await?;
     tx.commit().await?;
+    // What was asked for while the backup went and its line was still there is not true any more.
+    panel.asked.forget(line.subscription);
     Ok(())
 }
 

@@ -10,7 +10,11 @@ use uuid::Uuid;
 
 use crate::{double::Held, stage::Stage};
 
-on_both_databases!(lines_are_found_missing_changed_and_back, a_server_is_asked_once_a_minute);
+on_both_databases!(
+    lines_are_found_missing_changed_and_back,
+    a_server_that_suddenly_holds_nothing_is_not_believed,
+    a_server_is_asked_once_a_minute,
+);
 
 const DIRECT: [(&str, &str); 2] = [("input[connection]", "postgres"), ("input[postgres_url]", "postgres://odoo@db/")];
 
@@ -66,6 +70,32 @@ async fn lines_are_found_missing_changed_and_back(stage: Stage) {
     assert_eq!(results().await, [LineResult::Good, LineResult::Good]);
     let log = browser.call::<ListActions>(&[("subscription", &id.0.to_string())]).await.unwrap();
     assert_eq!(log.entries.iter().filter(|entry| entry.who == "Holdfast").count(), 5, "{log:?}");
+}
+
+async fn a_server_that_suddenly_holds_nothing_is_not_believed(stage: Stage) {
+    let browser = stage.administrator().await;
+    let held = Held::default();
+    let remote = held.remote().await;
+    let id = browser.add("Acme", "acme", &remote.register(&browser, "Far").await, &DIRECT).await;
+    let now = stage.turned.now();
+    let both = vec![backup(2, now - TimeDelta::hours(1), 2000), backup(1, now - TimeDelta::days(3), 1000)];
+    let page = async || {
+        stage.turned.forward(TimeDelta::minutes(2));
+        browser.line_page(id).await
+    };
+    assert_eq!(page().await.server_unreachable, None, "nothing was there before");
+    held.set(both.clone());
+    assert_eq!(page().await.lines.len(), 2);
+    held.set(Vec::new());
+    let seen = page().await;
+    let words = seen.server_unreachable.unwrap();
+    assert!(words.contains("“Far”") && words.contains("2 backup(s) were there"), "{words}");
+    assert!(seen.lines.iter().all(|line| line.result == LineResult::Good), "{:?}", seen.lines);
+    assert_eq!(browser.subscription(id).await.backup_count, 2);
+    held.set(vec![both[1].clone()]);
+    let seen = page().await;
+    assert_eq!(seen.server_unreachable, None);
+    assert_eq!(seen.lines[0].result, LineResult::Missing, "one of several that is gone, is gone");
 }
 
 async fn a_server_is_asked_once_a_minute(stage: Stage) {
