@@ -164,12 +164,6 @@ pub async fn limit_jobs(tx: &mut Tx, id: ServerId, limit: u32) -> AppResult<()> 
     Ok(())
 }
 
-/// Servers that did not answer when they were last asked.
-pub async fn unreachable(tx: &mut Tx) -> AppResult<Vec<ServerId>> {
-    let rows: Vec<(Uuid,)> = query!(tx, fetch_all, "SELECT id FROM backup_servers WHERE NOT reachable")?;
-    Ok(rows.into_iter().map(|(id,)| ServerId(id)).collect())
-}
-
 fn hours(stored: i64) -> u32 {
     u32::try_from(stored).unwrap_or_default()
 }

@@ -28,12 +28,15 @@ pub async fn list_lines(subscription: SubscriptionId, query: LineQuery) -> Resul
             line.fate = fates.remove(&line.id);
         }
         let busy = queue::in_the_way(&panel, subscription).await?.is_some();
+        let retention_waits =
+            if to_remove == 0 { None } else { retention::apply::held_back(&panel, subscription, &answers).await? };
         Ok(LinePage {
             lines,
             matching,
             server_unreachable: answers.unreachable,
             verification: answers.verification,
             to_remove,
+            retention_waits,
             busy,
             as_of: panel.clock.now(),
         })

@@ -120,8 +120,9 @@ fn page_view(context: LineContext, query: &LineQuery, page: LinePage) -> AnyView
         .verification
         .as_ref()
         .map(|state| soundness_view(context.subscription, state, page.busy, context.as_of, context.role));
-    let retention =
-        (!page.lines.is_empty()).then(|| retention_view(context.subscription, page.to_remove, page.busy, context.role));
+    let (to_remove, waits) = (page.to_remove, page.retention_waits.as_deref());
+    let retention = (!page.lines.is_empty())
+        .then(|| retention_view(context.subscription, to_remove, waits, page.busy, context.role));
     let content = if page.lines.is_empty() {
         empty_view(context, query, page.busy)
     } else {

@@ -157,6 +157,8 @@ pub struct LinePage {
     pub verification: Option<VerificationState>,
     /// How many backups of the subscription the rule of retention does not keep.
     pub to_remove: u64,
+    /// Why Holdfast does not remove them by itself at the moment; the end of a sentence.
+    pub retention_waits: Option<String>,
     /// Whether a backup or restore of the subscription is under way.
     pub busy: bool,
     /// When the panel answered: ages are counted from here.

@@ -7,8 +7,7 @@ use super::{
     store::{self, GoodLine},
 };
 use crate::{
-    backup_servers,
-    backups::reconcile,
+    backups::reconcile::{self, Answers},
     error::{AppError, AppResult},
     operations::{
         OperationId, OperationKind,
@@ -40,19 +39,33 @@ pub async fn after_success(panel: &Panel, id: SubscriptionId) {
     }
 }
 
+/// Why Holdfast removes nothing by itself, although the rule does not keep everything; who looks at it can do it by hand.
+/// The end of a sentence. `answers` is what the servers said just now.
+pub async fn held_back(panel: &Panel, id: SubscriptionId, answers: &Answers) -> AppResult<Option<String>> {
+    if let Some(reason) = &answers.unreachable {
+        return Ok(Some(format!("it is not certain what is there. {reason}")));
+    }
+    if answers.late {
+        return Ok(Some("a backup server has not answered yet.".to_owned()));
+    }
+    Ok(store::doubt(panel, id).await?.map(|doubt| doubt.in_words().to_owned()))
+}
+
 /// Begins to remove what goes from one place: one operation works on one repository. `None` when nothing goes.
 async fn start(panel: &Panel, asker: Asker<'_>, id: SubscriptionId) -> AppResult<Option<OperationId>> {
     // A line whose backup was lost must not take the place of one that is there.
-    reconcile::bring_up_to_date(panel, id).await?;
+    let answers = match asker {
+        Asker::Person(_) => reconcile::bring_up_to_date(panel, id).await?,
+        Asker::Holdfast => reconcile::bring_all_up_to_date(panel, id).await?,
+    };
+    if let (Asker::Holdfast, Some(why)) = (asker, held_back(panel, id, &answers).await?) {
+        tracing::info!("Retention of subscription {} waits: {why}", id.0);
+        return Ok(None);
+    }
     let mut tx = panel.db.begin().await?;
     let row = subscriptions::store::find_in(&mut tx, id).await?;
     let judged = Judged::new(row.retention(), row.zone(), store::good_lines_in(&mut tx, id).await?);
-    // Nobody waits for a server that is away; who asks by hand is told.
-    let away = match asker {
-        Asker::Holdfast => backup_servers::store::unreachable(&mut tx).await?,
-        Asker::Person(_) => Vec::new(),
-    };
-    let goes: Vec<&GoodLine> = judged.goes().filter(|line| !away.contains(&line.place.0)).collect();
+    let goes: Vec<&GoodLine> = judged.goes().collect();
     let Some(goes) = of_one_place(&row, &goes) else { return Ok(None) };
     let new = begin::prepare(panel, &mut tx, asker, OperationKind::Retention, &row, goes[0].place).await?;
     let what = format!("Started removing {} backup(s) of {} that the rule does not keep", goes.len(), new.database);

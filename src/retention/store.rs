@@ -91,6 +91,38 @@ pub async fn good_lines_in(tx: &mut Tx, id: SubscriptionId) -> AppResult<Vec<Goo
     Ok(rows.into_iter().map(GoodLine::from).collect())
 }
 
+/// Why older backups may be needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// What is stored is damaged.
+    Damage,
+    /// The last backup is suspiciously small.
+    Small,
+}
+
+impl Doubt {
+    /// The end of a sentence.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Damage => "what is stored is damaged. Make a new backup, check the disk and verify what is stored.",
+            Self::Small => {
+                "the last backup is suspiciously small. Look whether the database still holds what it should."
+            }
+        }
+    }
+}
+
+/// Whether something was found to be wrong with what is stored of a subscription, and is not over.
+pub async fn doubt(panel: &Panel, id: SubscriptionId) -> AppResult<Option<Doubt>> {
+    let row: Option<(String,)> = query!(
+        panel.db,
+        fetch_optional,
+        "SELECT kind FROM alert_causes WHERE subject = $1 AND kind IN ('damage', 'small') ORDER BY kind LIMIT 1",
+        id.0
+    )?;
+    Ok(row.map(|(kind,)| if kind == "damage" { Doubt::Damage } else { Doubt::Small }))
+}
+
 /// Writes down what an operation is to remove.
 pub async fn plan(tx: &mut Tx, operation: OperationId, lines: &[&GoodLine]) -> AppResult<()> {
     for line in lines {

@@ -19,10 +19,16 @@ use holdfast::{
 use crate::{
     backups::{create, this_machine},
     browser::Browser,
+    double::Held,
+    restore_scene,
     stage::{Stage, odoo_database},
 };
 
-on_both_databases!(retention_removes_what_the_rule_does_not_keep, a_pinned_backup_and_the_last_one_stay);
+on_both_databases!(
+    retention_removes_what_the_rule_does_not_keep,
+    a_pinned_backup_and_the_last_one_stay,
+    holdfast_removes_nothing_by_itself_while_older_ones_may_be_needed,
+);
 
 /// A good backup; gives the lines once the rule was applied to them.
 async fn back_up(browser: &Browser, id: SubscriptionId) -> Vec<BackupLine> {
@@ -154,4 +160,55 @@ async fn a_pinned_backup_and_the_last_one_stay(stage: Stage) {
     assert_eq!(lines[1].id, pinned.id);
     assert!(fates(&lines)[0].starts_with("Kept as: latest · until about"), "{:?}", fates(&lines));
     assert_eq!(fates(&lines)[1], "Kept as: pinned");
+}
+
+/// The rule keeps one.
+const ONE: &str = "UPDATE subscriptions SET keep_daily = 0, keep_weekly = 0, keep_monthly = 0, keep_latest = 1";
+
+/// What waits to be removed, and why, after some good backups.
+async fn waiting(stage: &Stage, browser: &Browser, id: SubscriptionId, made: usize) -> (u64, String) {
+    for _ in 0..made {
+        stage.turned.forward(TimeDelta::minutes(2));
+        // Were anything removed after the one before, this one would not begin.
+        let ended = browser.end_of(create(browser, id, "dump").await.unwrap()).await;
+        assert_eq!(ended.state, JobState::Succeeded, "{ended:?}");
+    }
+    let page = browser.line_page(id).await;
+    (page.to_remove, page.retention_waits.unwrap_or_default())
+}
+
+async fn holdfast_removes_nothing_by_itself_while_older_ones_may_be_needed(stage: Stage) {
+    let browser = stage.administrator().await;
+    let held = Held::default();
+    let mut remote = held.remote().await;
+    let (far, here) = (remote.register(&browser, "Far").await, this_machine(&browser).await);
+    let id = browser.add_direct("Tiny", &odoo_database(), &here).await;
+    stage.sql(ONE).await.unwrap();
+    let damage = "INSERT INTO alert_causes (kind, subject, subscription_id, level, news, since)
+                  SELECT 'damage', id, id, '', '{}', 0 FROM subscriptions";
+    stage.sql(damage).await.unwrap();
+    let (to_remove, why) = waiting(&stage, &browser, id, 3).await;
+    assert_eq!(to_remove, 2);
+    assert!(why.contains("what is stored is damaged"), "{why}");
+    // By hand it is possible.
+    let text = id.0.to_string();
+    let operation = browser.call::<ApplyRetention>(&[("subscription", &text)]).await.unwrap();
+    assert_eq!(browser.end_of(operation).await.state, JobState::Succeeded);
+    assert_eq!(browser.lines(id).await.len(), 1);
+    stage.sql("DELETE FROM alert_causes").await.unwrap();
+    assert_eq!(back_up(&browser, id).await.len(), 1, "all is well again");
+
+    // A server that held some of its backups is away.
+    held.set(vec![restore_scene::backup(1, "18.0")]);
+    let mut form = numbers(&browser, id, ["0", "0", "0", "1"], &[]).await;
+    for server in [&far, &here] {
+        form.iter_mut().find(|(name, _)| name == "input[server]").unwrap().1.clone_from(server);
+        browser.call::<SaveSubscription>(&borrowed(&form)).await.unwrap();
+        stage.turned.forward(TimeDelta::minutes(2));
+        assert_eq!(browser.lines(id).await.len(), 2);
+    }
+    remote.shut().await;
+    let (to_remove, why) = waiting(&stage, &browser, id, 2).await;
+    assert_eq!(to_remove, 3);
+    assert!(why.contains("not certain what is there") && why.contains("“Far”"), "{why}");
 }
