@@ -87,6 +87,7 @@ fn page_view(query: &ListQuery, page: SubscriptionPage, role: Role, selection: S
     }
     let as_of = page.as_of;
     let selection = (role >= Role::Operator).then_some(selection);
+    let shown = page.rows.iter().map(|row| row.id).collect();
     let rows: Vec<_> = page.rows.into_iter().map(|row| row_view(row, as_of, selection)).collect();
     let pages = query.clone();
     let href = move |page: &str| {
@@ -104,7 +105,7 @@ fn page_view(query: &ListQuery, page: SubscriptionPage, role: Role, selection: S
     .into_any();
     view! {
         {match selection {
-            Some(selection) => selection.form_view(table),
+            Some(selection) => selection.form_view(shown, table),
             None => table,
         }}
         <Pager page=query.page rows=PAGE_ROWS matching=page.matching href=Box::new(href) />

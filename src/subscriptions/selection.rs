@@ -31,18 +31,27 @@ impl Selection {
         selection
     }
 
-    /// The form around the table.
-    pub fn form_view(self, table: AnyView) -> AnyView {
+    /// The form around the table, in which these have a box.
+    pub fn form_view(self, shown: Vec<SubscriptionId>, table: AnyView) -> AnyView {
         let (start, chosen) = (self.start, self.chosen);
         let words = move || match chosen.with(BTreeSet::len) {
             _ if start.pending().get() => "Starting …".to_owned(),
             0 => "Back up chosen ones now".to_owned(),
             count => format!("Back up {} now", figures::count(count as u64)),
         };
+        // Those on other pages have no box here, but are counted on the button.
+        let elsewhere = move || {
+            let elsewhere = chosen.with(|chosen| not_shown(chosen, &shown));
+            let input = |id: SubscriptionId| {
+                view! { <input type="hidden" name="subscriptions[]" value=id.0.to_string() /> }
+            };
+            elsewhere.into_iter().map(input).collect_view()
+        };
         view! {
             <ActionForm action=start attr:class="stack tight">
                 <ActionFailure action=start />
                 {table}
+                {elsewhere}
                 <div class="row">
                     <button class="btn" disabled=start.pending()>{words}</button>
                     <span class="muted">"Choose subscriptions with the boxes on the left."</span>
@@ -81,6 +90,11 @@ impl Selection {
     }
 }
 
+/// The chosen ones that are not among the rows.
+fn not_shown(chosen: &BTreeSet<SubscriptionId>, shown: &[SubscriptionId]) -> Vec<SubscriptionId> {
+    chosen.iter().copied().filter(|id| !shown.contains(id)).collect()
+}
+
 fn toast(started: &BulkStart) -> Toast {
     let title = format!("Started {}", figures::counted(started.begun, "backup"));
     if started.refused.is_empty() {
@@ -91,7 +105,18 @@ fn toast(started: &BulkStart) -> Toast {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
+
+    #[test]
+    fn chosen_ones_of_other_pages_are_sent_too_and_none_twice() {
+        let [one, two, three] = [1, 2, 3].map(|number| SubscriptionId(Uuid::from_u128(number)));
+        let chosen = BTreeSet::from([one, three]);
+        assert_eq!(not_shown(&chosen, &[one, two]), [three]);
+        assert_eq!(not_shown(&chosen, &[]), [one, three]);
+        assert!(not_shown(&BTreeSet::new(), &[one, two]).is_empty());
+    }
 
     #[test]
     fn what_was_not_started_is_told() {
