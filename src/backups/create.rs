@@ -48,22 +48,31 @@ pub async fn of_several(panel: &Panel, user: &User, ids: &[SubscriptionId]) -> A
     }
     let mut started = BulkStart::default();
     for id in ids {
-        let subscription = subscriptions::store::find(panel, *id).await?;
-        let format = schedules::store::of(panel, *id).await?.format;
-        match create(panel, user, *id, format, "").await {
+        match of_one(panel, user, *id).await {
             Ok(_) => started.begun += 1,
-            Err(AppError::Conflict(reason)) => {
-                let what = format!("Could not start a backup: {reason}");
-                actions::note(panel, Entry::by(user, what).about(*id, &subscription.name).failed()).await?;
-                started.refused.push(format!("{}: {reason}", subscription.name));
-            }
-            Err(error) => return Err(error),
+            Err(reason) => started.refused.push(refused(panel, user, *id, &reason).await),
         }
     }
     match (started.begun, started.refused.as_slice()) {
         (0, [first, ..]) => Err(AppError::Conflict(format!("No backup was started. {first}"))),
         _ => Ok(started),
     }
+}
+
+async fn of_one(panel: &Panel, user: &User, id: SubscriptionId) -> AppResult<OperationId> {
+    let format = schedules::store::of(panel, id).await?.format;
+    create(panel, user, id, format, "").await
+}
+
+/// Writes to the action log why one of several was not begun, whatever it was: the others shall be. Gives it in words.
+async fn refused(panel: &Panel, user: &User, id: SubscriptionId, reason: &AppError) -> String {
+    let subscription = subscriptions::store::find(panel, id).await;
+    let name = subscription.map_or_else(|_| "A subscription that is not there any more".to_owned(), |row| row.name);
+    let entry = Entry::by(user, format!("Could not start a backup: {reason}")).about(id, &name).failed();
+    if let Err(error) = actions::note(panel, entry).await {
+        tracing::error!("It could not be written down that no backup of {name} was started: {error}");
+    }
+    format!("{name}: {reason}")
 }
 
 /// A new backup of a subscription, unless another operation is under way.

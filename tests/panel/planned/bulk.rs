@@ -13,7 +13,10 @@ use crate::{
     stage::{Stage, odoo_database},
 };
 
-on_both_databases!(chosen_subscriptions_are_backed_up_and_the_others_told);
+on_both_databases!(
+    chosen_subscriptions_are_backed_up_and_the_others_told,
+    one_that_cannot_be_begun_does_not_keep_the_others_from_it,
+);
 
 async fn chosen_subscriptions_are_backed_up_and_the_others_told(stage: Stage) {
     let browser = stage.administrator().await;
@@ -46,4 +49,23 @@ async fn chosen_subscriptions_are_backed_up_and_the_others_told(stage: Stage) {
         let [operation] = operations.as_slice() else { panic!("{operations:?}") };
         assert_eq!(operator.end_of(operation.id).await.state, JobState::Succeeded);
     }
+}
+
+async fn one_that_cannot_be_begun_does_not_keep_the_others_from_it(stage: Stage) {
+    let browser = stage.administrator().await;
+    let here = this_machine(&browser).await;
+    let gone = uuid::Uuid::from_u128(1).to_string();
+    let broken = browser.add_direct("Broken", &odoo_database(), &here).await;
+    let last = browser.add_direct("Last", &odoo_database(), &here).await;
+    let schedule = "UPDATE schedules SET plan = 'of a later version'
+                    WHERE subscription_id = (SELECT id FROM subscriptions WHERE name = 'Broken')";
+    stage.sql(schedule).await.unwrap();
+    let [broken, last_id] = [broken, last].map(|id| id.0.to_string());
+    let form = [("subscriptions[]", gone.as_str()), ("subscriptions[]", &broken), ("subscriptions[]", &last_id)];
+    let started = browser.call::<BackUpNow>(&form).await.unwrap();
+    assert_eq!((started.begun, started.refused.len()), (1, 2), "{started:?}");
+    assert!(started.refused[0].starts_with("A subscription that is not there any more: "), "{started:?}");
+    assert!(started.refused[1].starts_with("Broken: "), "{started:?}");
+    assert_eq!(browser.call::<ListActions>(&[("search", "could not start")]).await.unwrap().matching, 2);
+    assert!(browser.line_page(last).await.busy || !browser.lines(last).await.is_empty());
 }
