@@ -35,6 +35,8 @@ const LATEST_PLANNED: TimeDelta = TimeDelta::hours(1);
 /// A backup that gets no further for this long has failed. The backup server's own limits are shorter; they do not help
 /// when it hangs itself.
 const LONGEST_STANDSTILL: TimeDelta = TimeDelta::hours(6);
+/// How often a server is asked for the log of a job that has ended.
+const LOG_TRIES: u32 = 4;
 /// Without an event for this long the server is asked: a dead connection looks like a quiet one.
 const QUIET: Duration = Duration::from_secs(30);
 
@@ -228,10 +230,8 @@ impl Follower<'_> {
             };
             let seen = seen.map_err(&trouble)?;
             if seen.state.is_final() {
-                return Ok(End::Told {
-                    job: Box::new(seen),
-                    log: server.client.job_log(job).await.unwrap_or_default(),
-                });
+                let log = self.last_log(server, job).await;
+                return Ok(End::Told { job: Box::new(seen), log });
             }
             if stored.operation.kind == OperationKind::Backup && self.stands_still(&seen) {
                 server.client.cancel_job(job).await.map_err(&trouble)?;
@@ -240,6 +240,26 @@ impl Follower<'_> {
             self.observe(&mut stored, &seen).await?;
             if ended {
                 return Err(Trouble::Again("The backup server broke the connection off.".to_owned()));
+            }
+        }
+    }
+
+    /// The server's log of a job that has ended: it forgets it some time, so that this is the moment to keep it.
+    async fn last_log(&self, server: &Server, job: backup_api::JobId) -> Vec<LogLine> {
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..LOG_TRIES {
+            if let Ok(log) = server.client.job_log(job).await {
+                return log;
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        match server.client.job_log(job).await {
+            Ok(log) => log,
+            Err(error) => {
+                let reason = server.fault(&error);
+                let message = format!("What the backup server wrote down of this could not be read: {reason}");
+                vec![LogLine { at: self.panel.clock.now(), level: LogLevel::Warn, message }]
             }
         }
     }

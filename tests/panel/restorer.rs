@@ -14,7 +14,7 @@ use axum::{
     routing::{get, post},
 };
 use backup_api::{
-    ApiError, BackupId, ErrorCode, Job, JobId, JobKind, JobState, LogLine, Phase, Preflight, Progress, RepositoryId,
+    ApiError, BackupId, ErrorCode, Job, JobId, JobKind, JobState, LogLevel, LogLine, Phase, Preflight, Progress, RepositoryId,
     RestorePlan, RestoreStanding, RestoreState, Restored, StartRestore, StartUndo,
 };
 use chrono::DateTime;
@@ -39,6 +39,7 @@ struct Said {
     undos: Vec<(JobId, StartUndo)>,
     refusal: Option<ApiError>,
     standings: HashMap<JobId, RestoreState>,
+    logs_lost: u32,
 }
 
 impl Default for Restorer {
@@ -78,6 +79,11 @@ impl Restorer {
     /// What it says from now on of a restore's end.
     pub fn stands(&self, restore: JobId, restored: Option<Restored>, standing: RestoreStanding) {
         self.state.lock().unwrap().standings.insert(restore, RestoreState { restore, restored, standing });
+    }
+
+    /// Does not say so many times from now on what it wrote down.
+    pub fn loses_logs(&self, times: u32) {
+        self.state.lock().unwrap().logs_lost = times;
     }
 
     /// What the last preflight was asked.
@@ -180,8 +186,15 @@ async fn job(State(it): State<Restorer>, Path(id): Path<JobId>) -> Answer<Job> {
     it.job(id)
 }
 
-async fn log(Path(_): Path<JobId>) -> Json<Vec<LogLine>> {
-    Json(Vec::new())
+async fn log(State(it): State<Restorer>, Path(_): Path<JobId>) -> Answer<Vec<LogLine>> {
+    let mut said = it.state.lock().unwrap();
+    if said.logs_lost > 0 {
+        said.logs_lost -= 1;
+        let error = ApiError { code: ErrorCode::Internal, message: "The log is busy.".to_owned() };
+        return Err((StatusCode::INTERNAL_SERVER_ERROR, Json(error)));
+    }
+    let message = "Looked at everything.".to_owned();
+    Ok(Json(vec![LogLine { at: DateTime::UNIX_EPOCH, level: LogLevel::Info, message }]))
 }
 
 async fn cancel(State(it): State<Restorer>, Path(id): Path<JobId>) -> Answer<Job> {
