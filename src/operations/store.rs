@@ -283,10 +283,17 @@ pub async fn correct(tx: &mut Tx, id: OperationId) -> AppResult<bool> {
     Ok(touched == 1)
 }
 
+/// How many [`unsettled`] gives at once.
+pub const UNSETTLED_ROWS: usize = 100;
+
+/// The place of an operation among those of [`unsettled`].
+pub type Seen = (DateTime<Utc>, OperationId);
+
 /// Restores and undos of whose end something is left to be asked for, the oldest first: interrupted ones, and restores
-/// whose undo window is over.
-pub async fn unsettled(panel: &Panel) -> AppResult<Vec<Stored>> {
+/// whose undo window is over. Some of them, those after `after`.
+pub async fn unsettled(panel: &Panel, after: Option<Seen>) -> AppResult<Vec<Stored>> {
     let now = panel.clock.now();
+    let (at, id) = after.map_or((i64::MIN, Uuid::nil()), |(at, id)| (millis(at), id.0));
     let rows: Vec<Row> = query!(
         panel.db,
         fetch_all,
@@ -295,9 +302,13 @@ pub async fn unsettled(panel: &Panel) -> AppResult<Vec<Stored>> {
             "WHERE o.restore_id IS NOT NULL AND NOT o.settled
                  AND (o.state = 'interrupted' OR (o.kind = 'restore' AND o.state = 'succeeded'
                      AND r.undone_at IS NULL AND r.undo_until <= $1))
-             ORDER BY o.created_at LIMIT 100"
+                 AND (o.created_at > $2 OR (o.created_at = $2 AND o.id > $3))
+             ORDER BY o.created_at, o.id LIMIT $4"
         ),
-        millis(now)
+        millis(now),
+        at,
+        id,
+        i64::try_from(UNSETTLED_ROWS).unwrap_or(i64::MAX)
     )?;
     rows.into_iter().map(|row| row.into_stored(now)).collect()
 }

@@ -11,7 +11,7 @@ use crate::{
     error::AppResult,
     operations::{
         OperationKind, outcome as ending,
-        store::{self as operations, Stored},
+        store::{self as operations, Seen, Stored},
     },
     server::Panel,
 };
@@ -28,10 +28,12 @@ pub fn start(panel: &Panel) {
     tasks.spawn(async move {
         let stop = panel.stop.clone();
         stop.run_until_cancelled(async {
+            let mut last = None;
             loop {
                 tokio::time::sleep(LOOK).await;
-                if let Err(error) = Box::pin(look(&panel)).await {
-                    tracing::warn!("What became of restores could not be asked for: {error}");
+                match Box::pin(look(&panel, last)).await {
+                    Ok(seen) => last = seen,
+                    Err(error) => tracing::warn!("What became of restores could not be asked for: {error}"),
                 }
             }
         })
@@ -39,15 +41,27 @@ pub fn start(panel: &Panel) {
     });
 }
 
-async fn look(panel: &Panel) -> AppResult<()> {
+/// Looks at the next ones after the last of the look before, and from the beginning when there are no more: those of
+/// servers that never answer again do not stand before the others. Gives the last one, if there are more.
+async fn look(panel: &Panel, after: Option<Seen>) -> AppResult<Option<Seen>> {
     let mut silent = HashSet::new();
-    for stored in operations::unsettled(panel).await? {
-        let server = stored.server;
-        if !silent.contains(&server) && !ask(panel, stored).await? {
+    let some = operations::unsettled(panel, after).await?;
+    let last = some.last().filter(|_| some.len() == operations::UNSETTLED_ROWS);
+    let last = last.map(|stored| (stored.operation.created_at, stored.operation.id));
+    for stored in some {
+        let (id, server) = (stored.operation.id, stored.server);
+        if silent.contains(&server) {
+            continue;
+        }
+        let answered = ask(panel, stored).await.unwrap_or_else(|error| {
+            tracing::warn!(operation.id = %id.0, "What became of restore {} could not be asked for: {error}", id.0);
+            false
+        });
+        if !answered {
             silent.insert(server);
         }
     }
-    Ok(())
+    Ok(last)
 }
 
 /// Asks for one; whether its server answered.

@@ -29,6 +29,8 @@ on_both_databases!(
     what_a_server_finishes_later_is_told,
     what_a_server_takes_back_later_is_told,
     a_replaced_database_that_is_kept_longer_stays_to_be_undone,
+    a_log_is_asked_for_more_than_once,
+    servers_that_cannot_be_asked_keep_no_other_restore_from_its_end,
 );
 
 async fn the_safety_backup_of_a_failed_restore_is_kept(stage: Stage) {
@@ -275,4 +277,62 @@ async fn a_replaced_database_that_is_kept_longer_stays_to_be_undone(stage: Stage
     let offered = |seen: &Operation| matches!(seen.restore.as_ref().unwrap().undo, Undo::Offered { .. });
     let seen = until(&scene, restore, offered).await;
     assert_eq!(seen.restore.unwrap().kept_because.as_deref(), Some("There is no database acme any more"));
+}
+
+async fn a_log_is_asked_for_more_than_once(stage: Stage) {
+    let scene = Scene::of(&stage).await;
+    for (lost, words) in [(2, "Looked at everything."), (9, "could not be read: ")] {
+        let operation = scene.restore(&[]).await.unwrap();
+        scene.restorer.knows(JobId(operation.0)).await;
+        scene.restorer.loses_logs(lost);
+        scene.restorer.change(JobId(operation.0), |job| job.state = JobState::Failed);
+        scene.browser.end_of(operation).await;
+        let log = scene.browser.call::<OperationLog>(&[("id", &operation.0.to_string())]).await.unwrap();
+        assert!(log.iter().any(|line| line.message.contains(words)), "{log:?}");
+    }
+}
+
+/// Many more interrupted restores like the one there is, asked for earlier.
+macro_rules! many_more {
+    ($id:literal) => {
+        concat!(
+            "INSERT INTO operations (id, kind, subscription_id, subscription_name, server_id, server_name,
+                repository_id, backup_id, database_name, format, comment, trigger_kind, asked_by, accepted,
+                cancel_asked, state, phase, done_bytes, created_at, finished_at, restore_id)
+             WITH RECURSIVE counted(number) AS (
+                 SELECT 1 UNION ALL SELECT number + 1 FROM counted WHERE number < 150)
+             SELECT ",
+            $id,
+            ", o.kind, o.subscription_id, o.subscription_name, o.server_id, o.server_name, o.repository_id,
+                o.backup_id, o.database_name, o.format, o.comment, o.trigger_kind, o.asked_by, o.accepted,
+                o.cancel_asked, o.state, o.phase, o.done_bytes, o.created_at - c.number, o.finished_at, o.restore_id
+             FROM operations o CROSS JOIN counted c WHERE o.state = 'interrupted'"
+        )
+    };
+}
+
+async fn servers_that_cannot_be_asked_keep_no_other_restore_from_its_end(stage: Stage) {
+    let broken = Scene::of(&stage).await;
+    let first = broken.restore(&[]).await.unwrap();
+    broken.restorer.stands(JobId(first.0), None, RestoreStanding::Open);
+    interrupted(&broken, first).await;
+    let more = if stage.config.database_url.is_some() {
+        many_more!("gen_random_uuid()")
+    } else {
+        many_more!("randomblob(16)")
+    };
+    stage.sql(more).await.unwrap();
+    stage.sql("UPDATE backup_servers SET name = 'Broken', name_key = 'broken' WHERE name = 'Far'").await.unwrap();
+    stage.sql("UPDATE subscriptions SET name = 'Broken', name_key = 'broken'").await.unwrap();
+    let scene = Scene::of(&stage).await;
+    let other = "UPDATE backup_servers SET token = (SELECT token FROM backup_servers WHERE name = 'Far')
+                 WHERE name = 'Broken'";
+    stage.sql(other).await.unwrap();
+    let restore = scene.restore(&[]).await.unwrap();
+    let done = scene.done(&stage);
+    let until_then = done.undo_until.unwrap();
+    let kept = RestoreStanding::Kept { until: until_then, replaced: "acme_before".to_owned(), why: None };
+    scene.restorer.stands(JobId(restore.0), Some(done), kept);
+    interrupted(&scene, restore).await;
+    until(&scene, restore, |seen| seen.state == JobState::Succeeded).await;
 }
