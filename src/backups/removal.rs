@@ -75,7 +75,8 @@ pub async fn of_subscription(
 ) -> AppResult<()> {
     let row = subscriptions::store::find(panel, id).await?;
     let lines = store::all(panel, id).await?;
-    let backups = lines.iter().filter(|found| found.line.is_usable()).count();
+    // The dialog that asks counts them in the same way.
+    let backups = store::held_count(panel, id).await?;
     if backups > 0 && typed_name.trim() != row.name {
         let message = format!("It has {backups} backup(s). Type its name, “{}”, to delete it.", row.name);
         return Err(AppError::field("typed_name", message));
@@ -109,7 +110,7 @@ pub async fn of_subscription(
 
 /// Deletes the backups of a subscription on all its servers. Nothing else of it begins meanwhile; what is done is
 /// written down place by place, also when it then breaks off.
-async fn destroy(panel: Panel, user: User, row: Row, places: Places, backups: usize) -> AppResult<()> {
+async fn destroy(panel: Panel, user: User, row: Row, places: Places, backups: u64) -> AppResult<()> {
     let id = row.subscription();
     let mut tx = panel.db.begin().await?;
     operations::queue::one_at_a_time(&panel, &mut tx, id).await?;

@@ -126,6 +126,17 @@ pub async fn all(panel: &Panel, subscription: SubscriptionId) -> AppResult<Vec<F
     rows.into_iter().map(Row::into_found).collect()
 }
 
+/// How many backups of a subscription are there, good or in another size: what is lost when they are deleted.
+pub async fn held_count(panel: &Panel, subscription: SubscriptionId) -> AppResult<u64> {
+    let (count,): (i64,) = query!(
+        panel.db,
+        fetch_one,
+        "SELECT COUNT(*) FROM backup_lines WHERE subscription_id = $1 AND result IN ('good', 'size_changed')",
+        subscription.0
+    )?;
+    Ok(number(count))
+}
+
 /// A line to be added.
 #[derive(Clone, Debug)]
 pub struct NewLine {

@@ -47,8 +47,8 @@ fn delete_form(
     let name = &subscription.name;
     let keep = typed::chosen(failure, "delete_backups", "false", true);
     let remove = typed::chosen(failure, "delete_backups", "true", false);
-    let with_backups = (subscription.backup_count > 0).then(|| {
-        let backups = figures::counted(subscription.backup_count, "backup");
+    let with_backups = (subscription.held_count > 0).then(|| {
+        let backups = figures::counted(subscription.held_count, "backup");
         let stored = figures::size(subscription.stored_bytes);
         let (has, called) = (format!("{name} has {backups}"), format!("Its name is “{name}”."));
         view! {
@@ -74,7 +74,7 @@ fn delete_form(
             />
         }
     });
-    let without = (subscription.backup_count == 0).then(|| {
+    let without = (subscription.held_count == 0).then(|| {
         let none = format!("{name} has no backups.");
         view! { <p>{none}</p> }
     });

@@ -108,6 +108,8 @@ pub struct Subscription {
     pub standing: Standing,
     /// Number of good backups.
     pub backup_count: u64,
+    /// Number of backups that its deletion concerns: the good ones and those that are there in another size.
+    pub held_count: u64,
     /// Size of the latest good backup's file.
     pub latest_bytes: Option<u64>,
     /// What all its backups take in storage.

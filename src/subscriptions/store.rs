@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{Retention, Standing, Subscription, SubscriptionId, connection::Stored};
 use crate::{
     backup_servers::ServerId,
+    backups,
     error::{AppError, AppResult},
     schedules::{self, plan},
     server::{
@@ -152,6 +153,7 @@ pub async fn get(panel: &Panel, id: SubscriptionId) -> AppResult<Subscription> {
         standing: Standing { configured: server.is_some(), latest: row.latest_good_at.map(moment) },
         server,
         backup_count: number(row.good_count),
+        held_count: backups::store::held_count(panel, id).await?,
         latest_bytes: row.latest_bytes.map(number),
         stored_bytes: number(row.stored_bytes),
         name: row.name,

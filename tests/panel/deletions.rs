@@ -24,6 +24,7 @@ on_both_databases!(
     nothing_is_deleted_while_something_is_under_way,
     nothing_begins_while_it_is_deleted,
     what_was_deleted_before_it_broke_off_is_told,
+    the_dialog_asks_about_what_is_deleted,
 );
 
 async fn held(browser: &Browser, backups: Vec<Backup>) -> (Remover, Remote, SubscriptionId) {
@@ -116,4 +117,17 @@ async fn what_was_deleted_before_it_broke_off_is_told(stage: Stage) {
     delete(&browser, id).await.unwrap();
     assert_eq!(second.told().deleted.len(), 1);
     near.shut().await;
+}
+
+async fn the_dialog_asks_about_what_is_deleted(stage: Stage) {
+    let browser = stage.administrator().await;
+    let (remover, _remote, id) = held(&browser, vec![backup(1, "18.0")]).await;
+    remover.jobs.held.set(vec![Backup { size_bytes: 7, ..backup(1, "18.0") }]);
+    stage.turned.forward(chrono::TimeDelta::minutes(2));
+    assert_eq!(browser.lines(id).await[0].result, LineResult::SizeChanged);
+    let text = id.0.to_string();
+    let unnamed = browser.call::<DeleteSubscription>(&[("id", &text)]).await.unwrap_err();
+    assert!(unnamed.for_field("typed_name").is_some(), "{unnamed:?}");
+    let page = browser.page(&format!("/subscriptions/{text}?wizard=delete-subscription")).await.text().await.unwrap();
+    assert!(page.contains("Acme has 1 backup") && page.contains(r#"name="typed_name""#), "there is nowhere to type it");
 }
