@@ -1,6 +1,7 @@
 //! SQL of backup servers.
 
 use backup_api::{Secret, ServerInfo, Space};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{BackupServer, Reach, ServerId, samples};
@@ -218,6 +219,17 @@ pub async fn answered(panel: &Panel, id: ServerId, info: &ServerInfo) -> AppResu
     }
     tx.commit().await?;
     Ok(())
+}
+
+/// Since when a server has not answered; `None` when it did when it was last asked.
+pub async fn unreachable_since(panel: &Panel, id: ServerId) -> AppResult<Option<DateTime<Utc>>> {
+    let row: Option<(Option<i64>,)> = query!(
+        panel.db,
+        fetch_optional,
+        "SELECT reach_since FROM backup_servers WHERE id = $1 AND NOT reachable",
+        id.0
+    )?;
+    Ok(row.and_then(|(since,)| since).map(moment))
 }
 
 /// Writes down that a server did not answer.

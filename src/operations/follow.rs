@@ -15,7 +15,10 @@ use super::{
     store::{self, Stored},
 };
 use crate::{
-    backup_servers::clients::{self, Server},
+    backup_servers::{
+        self,
+        clients::{self, Server},
+    },
     backups::Trigger,
     error::{AppError, AppResult},
     retention,
@@ -33,7 +36,7 @@ const LATEST: TimeDelta = TimeDelta::minutes(15);
 /// A planned backup that could not be handed over for this long has failed, so that somebody hears of it.
 const LATEST_PLANNED: TimeDelta = TimeDelta::hours(1);
 /// A backup that gets no further for this long has failed. The backup server's own limits are shorter; they do not help
-/// when it hangs itself.
+/// when it hangs itself. Nor is a server that does not answer waited for longer.
 const LONGEST_STANDSTILL: TimeDelta = TimeDelta::hours(6);
 /// How often a server is asked for the log of a job that has ended.
 const LOG_TRIES: u32 = 4;
@@ -72,7 +75,7 @@ async fn follow(panel: &Panel, id: OperationId, resumed: bool) {
         Follower { panel, maybe_sent: resumed, said: None, rate: Rate::default(), since: Instant::now(), moved: None };
     let mut pause = FIRST_PAUSE;
     loop {
-        let end = match follower.attempt(id).await {
+        let end = match follower.attempt_or_give_up(id).await {
             Ok(end) | Err(Trouble::Over(end)) => end,
             Err(Trouble::Again(reason)) => {
                 follower.say(id, &reason).await;
@@ -120,6 +123,28 @@ impl From<AppError> for Trouble {
 }
 
 impl Follower<'_> {
+    async fn attempt_or_give_up(&mut self, id: OperationId) -> Result<End, Trouble> {
+        match self.attempt(id).await {
+            Err(Trouble::Again(reason)) => Err(self.given_up(id).await?.map_or(Trouble::Again(reason), Trouble::Over)),
+            done => done,
+        }
+    }
+
+    /// The end of an operation whose server has been away for so long that nothing shall wait for it any more. What it
+    /// did all the same is found when it is back: a backup by its list, a restore because it is asked for.
+    async fn given_up(&self, id: OperationId) -> AppResult<Option<End>> {
+        let stored = store::find(self.panel, id).await?;
+        let Some(server) = stored.server else { return Ok(None) };
+        let since = backup_servers::store::unreachable_since(self.panel, server).await?;
+        let Some(since) = since else { return Ok(None) };
+        let (from, patience) = match stored.cancel_asked {
+            true => (since, LATEST),
+            // What was asked for when it was away already has its own time.
+            false => (since.max(stored.operation.created_at), LONGEST_STANDSTILL),
+        };
+        Ok((self.panel.clock.now() - from >= patience).then(|| End::out_of_reach(&stored)))
+    }
+
     async fn attempt(&mut self, id: OperationId) -> Result<End, Trouble> {
         let mut stored = store::find(self.panel, id).await?;
         self.panel.live.refresh(&mut stored.operation);

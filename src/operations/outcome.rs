@@ -56,6 +56,32 @@ impl End {
         Self::Failed { state: JobState::Interrupted, failure }
     }
 
+    /// Its server has not answered for so long that nobody waits any more; what became of it is not known.
+    pub fn out_of_reach(stored: &Stored) -> Self {
+        let operation = &stored.operation;
+        let then = match (operation.kind, &operation.restore) {
+            (kind, Some(facts)) if kind.replaces() => ending::lost(kind, facts),
+            (OperationKind::Verify, _) => "Start the verification again when it does.".to_owned(),
+            (OperationKind::Retention, _) => {
+                "What it removed all the same shows when it does; the rule is applied again after the next good backup."
+                    .to_owned()
+            }
+            _ => "Should the backup have been made all the same, it appears among the lines when it does.".to_owned(),
+        };
+        let server = &operation.server;
+        let message = format!(
+            "The backup server “{server}” has not answered for too long, so that Holdfast does not wait for this any \
+             more. {then}"
+        );
+        // A restore that was to be cancelled may have been done: it is asked for later.
+        let (state, code) = if stored.cancel_asked && !operation.kind.replaces() {
+            (JobState::Cancelled, FailureCode::Cancelled)
+        } else {
+            (JobState::Interrupted, FailureCode::Interrupted)
+        };
+        Self::Failed { state, failure: Failure { code, message } }
+    }
+
     /// Too old to be begun by surprise.
     pub fn too_late(stored: &Stored) -> Self {
         let server = &stored.operation.server;

@@ -22,6 +22,7 @@ macro_rules! on_both_databases {
 
 mod action_log;
 mod alerts;
+mod away;
 mod backups;
 mod browser;
 mod commands;
