@@ -71,6 +71,8 @@ pub async fn server(panel: &Panel, id: ServerId) -> AppResult<Server> {
             .clients
             .embedded
             .get()
+            // One inside another panel cannot be reached from here.
+            .filter(|_| stored.own)
             .cloned()
             .ok_or_else(|| AppError::ServerUnreachable { server: stored.name.clone() })?
     } else {

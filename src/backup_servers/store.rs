@@ -59,23 +59,26 @@ pub struct Connection {
     pub url: String,
     /// Its token; empty for the embedded one.
     pub token: Secret,
-    /// Whether it is the embedded one.
+    /// Whether it is an embedded one.
     pub embedded: bool,
+    /// Whether it is the one of this panel's own process.
+    pub own: bool,
     /// For how many hours a replaced database is kept.
     pub undo_hours: u32,
 }
 
 /// How to talk to a server.
 pub async fn connection(panel: &Panel, id: ServerId) -> AppResult<Option<Connection>> {
-    let row: Option<(String, String, Vec<u8>, bool, i64)> = query!(
+    let row: Option<(String, String, Vec<u8>, bool, Option<Uuid>, i64)> = query!(
         panel.db,
         fetch_optional,
-        "SELECT name, url, token, embedded, undo_hours FROM backup_servers WHERE id = $1",
+        "SELECT name, url, token, embedded, folder, undo_hours FROM backup_servers WHERE id = $1",
         id.0
     )?;
-    let Some((name, url, sealed, embedded, undo_hours)) = row else { return Ok(None) };
+    let Some((name, url, sealed, embedded, folder, undo_hours)) = row else { return Ok(None) };
     let token = if embedded { Secret::new("") } else { panel.secrets.open_sealed(TOKEN, id.0, &sealed)? };
-    Ok(Some(Connection { name, url, token, embedded, undo_hours: hours(undo_hours) }))
+    let own = embedded && folder == Some(panel.folder);
+    Ok(Some(Connection { name, url, token, embedded, own, undo_hours: hours(undo_hours) }))
 }
 
 /// A server's name.
@@ -84,32 +87,63 @@ pub async fn name_of(tx: &mut Tx, id: ServerId) -> AppResult<String> {
     row.map(|(name,)| name).ok_or_else(|| AppError::not_found("This backup server"))
 }
 
-/// Every server's id.
+/// Every server that this panel can talk to: all but those inside other panels.
 pub async fn ids(panel: &Panel) -> AppResult<Vec<ServerId>> {
-    let rows: Vec<(Uuid,)> = query!(panel.db, fetch_all, "SELECT id FROM backup_servers")?;
+    let rows: Vec<(Uuid,)> = query!(
+        panel.db,
+        fetch_all,
+        "SELECT id FROM backup_servers WHERE NOT embedded OR folder = $1",
+        panel.folder
+    )?;
     Ok(rows.into_iter().map(|(id,)| ServerId(id)).collect())
 }
 
-/// The embedded server.
+/// The embedded server of this panel.
 pub async fn embedded(panel: &Panel) -> AppResult<Option<ServerId>> {
-    let row: Option<(Uuid,)> =
-        query!(panel.db, fetch_optional, "SELECT id FROM backup_servers WHERE embedded ORDER BY created_at LIMIT 1")?;
+    let row: Option<(Uuid,)> = query!(
+        panel.db,
+        fetch_optional,
+        "SELECT id FROM backup_servers WHERE embedded AND folder = $1 ORDER BY created_at LIMIT 1",
+        panel.folder
+    )?;
     Ok(row.map(|(id,)| ServerId(id)))
 }
 
-/// Adds “This machine” at the first start; under another name should somebody have taken that one.
+/// Adds “This machine” at the first start; under another name should somebody have taken that one, such as another panel
+/// of this database. One from before panels were told apart is taken over by the first that starts.
 pub async fn register_embedded(panel: &Panel) -> AppResult<()> {
     if embedded(panel).await?.is_some() {
         return Ok(());
     }
-    let id = panel.id();
     let mut tx = panel.db.begin().await?;
-    let (taken,): (i64,) =
-        query!(tx, fetch_one, "SELECT COUNT(*) FROM backup_servers WHERE name_key = $1", THIS_MACHINE.to_lowercase())?;
-    let name = if taken == 0 { THIS_MACHINE.to_owned() } else { format!("{THIS_MACHINE} (embedded)") };
-    insert(panel, &mut tx, id, &name, "", &[], true).await?;
+    let taken_over = query!(
+        tx,
+        execute,
+        "UPDATE backup_servers SET folder = $1 WHERE folder IS NULL AND id = (
+             SELECT id FROM backup_servers WHERE embedded AND folder IS NULL ORDER BY created_at LIMIT 1)",
+        panel.folder
+    )?;
+    if taken_over == 0 {
+        let (id, name) = (panel.id(), free_name(&mut tx).await?);
+        insert(panel, &mut tx, id, &name, "", &[], true).await?;
+        query!(tx, execute, "UPDATE backup_servers SET folder = $2 WHERE id = $1", id, panel.folder)?;
+    }
     tx.commit().await?;
     Ok(())
+}
+
+/// A name for an embedded server that no other server has.
+async fn free_name(tx: &mut Tx) -> AppResult<String> {
+    let mut name = THIS_MACHINE.to_owned();
+    for number in 2_u32.. {
+        let (taken,): (i64,) =
+            query!(tx, fetch_one, "SELECT COUNT(*) FROM backup_servers WHERE name_key = $1", name.to_lowercase())?;
+        if taken == 0 {
+            break;
+        }
+        name = format!("{THIS_MACHINE} ({number})");
+    }
+    Ok(name)
 }
 
 /// Adds a server.

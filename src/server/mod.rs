@@ -16,6 +16,7 @@ mod assets;
 pub(crate) mod bench;
 mod faults;
 mod headers;
+mod identity;
 mod metrics;
 mod origin;
 mod passwords;
@@ -88,6 +89,8 @@ pub struct Inner {
     pub(crate) uploads: Remembered<UploadId, (Begun, Server)>,
     /// What tells this panel from others of the same database.
     pub instance: uuid::Uuid,
+    /// What tells its data folder from others: the embedded server in it is its own.
+    pub folder: uuid::Uuid,
 }
 
 impl Deref for Panel {
@@ -105,6 +108,8 @@ impl Panel {
         let secrets = secrets::Secrets::open(&config.data, randomness.clone())?;
         let metrics_token = metrics::MetricsToken::open(&config, &randomness)?;
         let db = Db::open(config.database_url.as_ref().map(backup_api::Secret::reveal), &config.data).await?;
+        identity::check_key(&db, &secrets, &config.data).await?;
+        let folder = identity::of_folder(&config.data, randomness.id(clock.now()))?;
         let instance = randomness.id(clock.now());
         Ok(Self(Arc::new(Inner {
             db,
@@ -126,6 +131,7 @@ impl Panel {
             sessions: Remembered::default(),
             uploads: Remembered::default(),
             instance,
+            folder,
         })))
     }
 
@@ -154,6 +160,11 @@ pub enum StartError {
     /// The key file is damaged.
     #[error("The key file {0} is damaged: it must hold 32 bytes. Put back the file from your own backup.")]
     KeyFile(PathBuf),
+    /// The database belongs to panels with another key file.
+    #[error(
+        "What is stored in this database was sealed with another key file than {0}, so that nothing of it could be used. All panels of one database need the same key file: stop, copy secret.key from the data folder of the panel that made the database, and start again. Nothing was changed."
+    )]
+    OtherKey(PathBuf),
     /// The embedded backup server cannot start.
     #[error("The embedded backup server cannot start: {0}")]
     BackupServer(#[from] backup_server::StartError),

@@ -96,7 +96,8 @@ fn make_key(path: &Path, randomness: &Randomness) -> io::Result<Vec<u8>> {
     Ok(key)
 }
 
-fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+/// Writes a file of the owner only, which must not be there yet.
+pub fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(content)?;
     file.sync_all()

@@ -3,6 +3,7 @@
 use backup_api::JobState;
 use chrono::{TimeDelta, Timelike};
 use holdfast::{
+    backups::LineResult,
     operations::{Operation, api::ListOperations},
     schedules::scheduler::tick,
     server::{Randomness, Running},
@@ -15,6 +16,7 @@ use testbed::{
 use uuid::Uuid;
 
 use crate::{
+    backups::{create, this_machine},
     browser::Browser,
     double::Remote,
     stage::{Database, Stage, odoo_database},
@@ -129,4 +131,61 @@ async fn a_run_goes_on_in_another_panel_when_its_own_is_gone() {
     if let Some(second) = second {
         second.stop().await;
     }
+}
+
+/// A panel with a data folder of its own on the same database.
+async fn elsewhere(stage: &Stage, folder: &std::path::Path) -> Result<Running, holdfast::server::StartError> {
+    let mut config = stage.config.clone();
+    config.listen = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    config.data = folder.to_owned();
+    Running::start(config, stage.turned.clock(), Randomness::of_system()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panel_with_another_key_file_does_not_start() {
+    let stage = Stage::new(Database::Postgres).await;
+    let folder = tempfile::tempdir().unwrap();
+    let refused = elsewhere(&stage, folder.path()).await.err().expect("it could use nothing of what is stored");
+    assert!(refused.to_string().contains("sealed with another key file"), "{refused}");
+    assert_eq!(stage.number("SELECT COUNT(*) FROM backup_servers").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_from_before_the_check_is_not_taken_by_a_panel_with_another_key_file() {
+    let stage = Stage::new(Database::Postgres).await;
+    let browser = stage.administrator().await;
+    let remote = Remote::real(&stage.turned).await;
+    remote.register(&browser, "Far").await;
+    stage.sql("DELETE FROM key_check").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    assert!(elsewhere(&stage, folder.path()).await.is_err());
+    assert_eq!(stage.number("SELECT COUNT(*) FROM key_check").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_panels_with_their_own_folders_have_their_own_embedded_servers() {
+    let mut stage = Stage::new(Database::Postgres).await;
+    // As it was before panels were told apart.
+    stage.stop().await;
+    stage.sql("UPDATE backup_servers SET folder = NULL").await.unwrap();
+    stage.start().await;
+    let browser = stage.administrator().await;
+    let here = this_machine(&browser).await;
+    let id = browser.add_direct("Tiny", &odoo_database(), &here).await;
+    let ended = browser.end_of(create(&browser, id, "dump").await.unwrap()).await;
+    assert_eq!(ended.state, JobState::Succeeded, "{ended:?}");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(stage.config.data.join("secret.key"), folder.path().join("secret.key")).unwrap();
+    let second = elsewhere(&stage, folder.path()).await.unwrap();
+    assert_eq!(stage.number("SELECT COUNT(*) FROM backup_servers WHERE embedded").await, 2);
+    let there = Browser::new(&second.address());
+    *there.cookie.lock().unwrap() = browser.cookie.lock().unwrap().clone();
+    stage.turned.forward(TimeDelta::minutes(2));
+    let page = there.line_page(id).await;
+    assert!(page.server_unreachable.unwrap().contains("This machine"), "another panel's server is not its own");
+    assert_eq!(page.lines[0].result, LineResult::Good);
+    stage.turned.forward(TimeDelta::minutes(2));
+    let page = browser.line_page(id).await;
+    assert_eq!((page.server_unreachable, page.lines.len()), (None, 1));
+    second.stop().await;
 }
