@@ -22,6 +22,12 @@ enum Command {
     AddSubscription(subscriptions::command::AddSubscription),
     /// Adds somebody who can sign in.
     AddUser(users::people::AddUser),
+    /// Changes what somebody may do.
+    SetRole(users::changes::SetRole),
+    /// Gives somebody a new password.
+    SetPassword(users::changes::SetPassword),
+    /// Removes somebody; what they did stays in the action log.
+    RemoveUser(users::changes::RemoveUser),
     /// Prints a new one-time link to create the first administrator.
     SetUpLink {
         /// Also when there are users: the link makes one more administrator, or gives an existing one a new password.
@@ -46,6 +52,9 @@ pub async fn run(arguments: Arguments) -> Result<(), StartError> {
     match command {
         Command::AddSubscription(add) => add.run(&panel).await?,
         Command::AddUser(add) => add.run(&panel).await?,
+        Command::SetRole(set) => set.run(&panel).await?,
+        Command::SetPassword(set) => set.run(&panel).await?,
+        Command::RemoveUser(remove) => remove.run(&panel).await?,
         Command::SetUpLink { reset } => print_link(&panel, reset).await?,
         Command::Seed(seed) => seed.run(&panel).await?,
         Command::BenchList(bench) => bench.run(&panel).await?,

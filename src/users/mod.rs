@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::error::{AppError, AppResult};
+
 pub mod api;
+#[cfg(feature = "ssr")]
+pub mod changes;
 #[cfg(feature = "ssr")]
 pub mod people;
 #[cfg(feature = "ssr")]
@@ -53,6 +57,11 @@ impl Role {
     /// The reverse of [`Self::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Viewer, Self::Operator, Self::Administrator].into_iter().find(|role| role.as_str() == text)
+    }
+
+    /// The role that somebody named.
+    pub fn named(text: &str) -> AppResult<Self> {
+        Self::parse(text).ok_or_else(|| AppError::field("role", "The role is viewer, operator or administrator."))
     }
 }
 

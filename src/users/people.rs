@@ -8,7 +8,7 @@ use super::{
     store,
 };
 use crate::{
-    error::{AppError, AppResult},
+    error::AppResult,
     operations::actions::{self, Entry},
     server::{Panel, hash_password},
 };
@@ -46,8 +46,7 @@ pub struct AddUser {
 impl AddUser {
     /// Adds them.
     pub async fn run(self, panel: &Panel) -> AppResult<()> {
-        let role = Role::parse(&self.role)
-            .ok_or_else(|| AppError::field("role", "The role is viewer, operator or administrator."))?;
+        let role = Role::named(&self.role)?;
         let user = add(panel, &self.name, &self.email, role, Secret::new(self.password)).await?;
         println!("Added {} as {}", user.email, role.as_str());
         Ok(())

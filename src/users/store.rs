@@ -50,8 +50,53 @@ pub async fn recover(tx: &mut Tx, user: Uuid, password_hash: &str) -> AppResult<
         Role::Administrator.as_str(),
         user
     )?;
+    end_sessions(tx, user).await
+}
+
+/// Changes what somebody may do, and ends their sessions.
+pub async fn set_role(tx: &mut Tx, user: Uuid, role: Role) -> AppResult<()> {
+    query!(tx, execute, "UPDATE users SET role = $2 WHERE id = $1", user, role.as_str())?;
+    end_sessions(tx, user).await
+}
+
+/// Gives somebody a new password, and ends their sessions.
+pub async fn set_password(tx: &mut Tx, user: Uuid, password_hash: &str) -> AppResult<()> {
+    query!(tx, execute, "UPDATE users SET password_hash = $2 WHERE id = $1", user, password_hash)?;
+    end_sessions(tx, user).await
+}
+
+/// Removes somebody with their sessions.
+pub async fn remove(tx: &mut Tx, user: Uuid) -> AppResult<()> {
+    end_sessions(tx, user).await?;
+    query!(tx, execute, "DELETE FROM users WHERE id = $1", user)?;
+    Ok(())
+}
+
+async fn end_sessions(tx: &mut Tx, user: Uuid) -> AppResult<()> {
     query!(tx, execute, "DELETE FROM sessions WHERE user_id = $1", user)?;
     Ok(())
+}
+
+/// Somebody, inside a transaction that no other change of people crosses.
+pub async fn find_in(tx: &mut Tx, email: &str) -> AppResult<Option<User>> {
+    // Two who demote each other must not both succeed.
+    query!(tx, execute, "UPDATE users SET role = role")?;
+    let row: Option<(Uuid, String, String, String)> =
+        query!(tx, fetch_optional, "SELECT id, name, email, role FROM users WHERE email = $1", email)?;
+    let Some((id, name, email, role)) = row else { return Ok(None) };
+    Ok(Some(User { id, name, email, role: Role::parse(&role).ok_or(AppError::Internal)? }))
+}
+
+/// How many administrators there are besides somebody.
+pub async fn other_administrators(tx: &mut Tx, user: Uuid) -> AppResult<i64> {
+    let (others,): (i64,) = query!(
+        tx,
+        fetch_one,
+        "SELECT COUNT(*) FROM users WHERE role = $1 AND id <> $2",
+        Role::Administrator.as_str(),
+        user
+    )?;
+    Ok(others)
 }
 
 /// Whether there is anybody.

@@ -6,13 +6,21 @@ use std::{
 };
 
 use holdfast::{
+    backup_servers::api::ListServers,
+    backups::api::BackUpNow,
+    error::AppError,
+    operations::api::ListActions,
     subscriptions::{ConnectionView, ListQuery, list},
     users::api::SetUpIsOpen,
 };
 
 use crate::{browser::Browser, stage::Stage};
 
-on_both_databases!(subscriptions_and_people_are_added_without_the_pages, the_program_serves_and_ends_when_asked);
+on_both_databases!(
+    subscriptions_and_people_are_added_without_the_pages,
+    people_are_changed_and_removed_without_the_pages,
+    the_program_serves_and_ends_when_asked,
+);
 
 fn holdfast(stage: &Stage, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
@@ -60,6 +68,53 @@ async fn subscriptions_and_people_are_added_without_the_pages(stage: Stage) {
     let wrong =
         holdfast(&stage, &["add-user", "--name", "E", "--email", "e@e", "--role", "king", "--password", "x"]).output();
     assert_eq!(wrong.unwrap().status.code(), Some(1));
+}
+
+async fn people_are_changed_and_removed_without_the_pages(stage: Stage) {
+    let password = ("HOLDFAST_PASSWORD", "a long enough password");
+    for (name, role) in [("eve", "administrator"), ("bob", "operator")] {
+        let email = format!("{name}@example.com");
+        let mut add = holdfast(&stage, &["add-user", "--name", name, "--email", &email, "--role", role]);
+        add.env(password.0, password.1);
+        told(add);
+    }
+    let (eve, bob) = (stage.browser(), stage.browser());
+    eve.sign_in("eve@example.com", password.1).await.unwrap();
+    bob.sign_in("bob@example.com", password.1).await.unwrap();
+    let asks = async |browser: &Browser| browser.call::<ListServers>(&[]).await;
+    assert!(asks(&bob).await.is_ok());
+
+    told(holdfast(&stage, &["set-role", "--email", "Bob@example.com", "--role", "viewer"]));
+    assert_eq!(asks(&bob).await.unwrap_err(), AppError::SignedOut, "his sessions ended");
+    bob.sign_in("bob@example.com", password.1).await.unwrap();
+    let refused = bob.call::<BackUpNow>(&[]).await.unwrap_err();
+    assert!(matches!(refused, AppError::Forbidden { .. }), "{refused:?}");
+
+    let mut anew = holdfast(&stage, &["set-password", "--email", "bob@example.com"]);
+    anew.env(password.0, "another long password");
+    told(anew);
+    assert_eq!(asks(&bob).await.unwrap_err(), AppError::SignedOut);
+    assert!(bob.sign_in("bob@example.com", password.1).await.is_err());
+    bob.sign_in("bob@example.com", "another long password").await.unwrap();
+
+    told(holdfast(&stage, &["remove-user", "--email", "bob@example.com"]));
+    assert_eq!(asks(&bob).await.unwrap_err(), AppError::SignedOut);
+    assert!(bob.sign_in("bob@example.com", "another long password").await.is_err());
+    let log = eve.call::<ListActions>(&[("search", "bob@example.com")]).await.unwrap();
+    let words: Vec<&str> = log.entries.iter().map(|entry| entry.what.split_whitespace().next().unwrap()).collect();
+    assert_eq!(words, ["Removed", "Gave", "Changed", "Added"]);
+
+    // The last administrator stays, and nobody who is not there is removed.
+    for arguments in [
+        &["remove-user", "--email", "eve@example.com"][..],
+        &["set-role", "--email", "eve@example.com", "--role", "operator"],
+        &["remove-user", "--email", "bob@example.com"],
+        &["set-role", "--email", "eve@example.com", "--role", "king"],
+    ] {
+        let refused = holdfast(&stage, arguments).output().unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{arguments:?}");
+    }
+    assert!(asks(&eve).await.is_ok());
 }
 
 async fn the_program_serves_and_ends_when_asked(mut stage: Stage) {
