@@ -89,12 +89,8 @@ pub async fn name_of(tx: &mut Tx, id: ServerId) -> AppResult<String> {
 
 /// Every server that this panel can talk to: all but those inside other panels.
 pub async fn ids(panel: &Panel) -> AppResult<Vec<ServerId>> {
-    let rows: Vec<(Uuid,)> = query!(
-        panel.db,
-        fetch_all,
-        "SELECT id FROM backup_servers WHERE NOT embedded OR folder = $1",
-        panel.folder
-    )?;
+    let rows: Vec<(Uuid,)> =
+        query!(panel.db, fetch_all, "SELECT id FROM backup_servers WHERE NOT embedded OR folder = $1", panel.folder)?;
     Ok(rows.into_iter().map(|(id,)| ServerId(id)).collect())
 }
 

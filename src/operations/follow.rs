@@ -137,10 +137,11 @@ impl Follower<'_> {
         let Some(server) = stored.server else { return Ok(None) };
         let since = backup_servers::store::unreachable_since(self.panel, server).await?;
         let Some(since) = since else { return Ok(None) };
-        let (from, patience) = match stored.cancel_asked {
-            true => (since, LATEST),
+        let (from, patience) = if stored.cancel_asked {
+            (since, LATEST)
+        } else {
             // What was asked for when it was away already has its own time.
-            false => (since.max(stored.operation.created_at), LONGEST_STANDSTILL),
+            (since.max(stored.operation.created_at), LONGEST_STANDSTILL)
         };
         Ok((self.panel.clock.now() - from >= patience).then(|| End::out_of_reach(&stored)))
     }

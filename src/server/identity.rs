@@ -27,12 +27,7 @@ pub async fn check_key(db: &Db, secrets: &Secrets, data: &Path) -> Result<(), St
         }
         let mut tx = db.begin().await?;
         let sealed = secrets.seal(CANARY, Uuid::nil(), &Secret::new("canary"));
-        query!(
-            tx,
-            execute,
-            "INSERT INTO key_check (id, sealed) VALUES (1, $1) ON CONFLICT (id) DO NOTHING",
-            sealed
-        )?;
+        query!(tx, execute, "INSERT INTO key_check (id, sealed) VALUES (1, $1) ON CONFLICT (id) DO NOTHING", sealed)?;
         tx.commit().await?;
     }
     // Read again: another panel may have been the first.

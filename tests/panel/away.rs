@@ -41,11 +41,7 @@ async fn a_restore_of_a_server_that_is_gone_ends_and_is_told_later(stage: Stage)
     assert!(!scene.browser.line_page(scene.id).await.busy, "nothing of the subscription waits for it any more");
 
     let done = scene.done(&stage);
-    let kept = RestoreStanding::Kept {
-        until: done.undo_until.unwrap(),
-        replaced: "acme_before".to_owned(),
-        why: None,
-    };
+    let kept = RestoreStanding::Kept { until: done.undo_until.unwrap(), replaced: "acme_before".to_owned(), why: None };
     scene.restorer.stands(JobId(restore.0), Some(done), kept);
     scene.remote.open().await;
     let told = async {

@@ -96,10 +96,7 @@ async fn remove(
     begun.into_response()
 }
 
-async fn delete_one(
-    State(it): State<Remover>,
-    Path((_, backup)): Path<(RepositoryId, BackupId)>,
-) -> StatusCode {
+async fn delete_one(State(it): State<Remover>, Path((_, backup)): Path<(RepositoryId, BackupId)>) -> StatusCode {
     it.told.send_modify(|told| told.deleted.push(backup));
     it.may_answer().await;
     StatusCode::NO_CONTENT

@@ -14,8 +14,8 @@ use axum::{
     routing::{get, post},
 };
 use backup_api::{
-    ApiError, BackupId, ErrorCode, Job, JobId, JobKind, JobState, LogLevel, LogLine, Phase, Preflight, Progress, RepositoryId,
-    RestorePlan, RestoreStanding, RestoreState, Restored, StartRestore, StartUndo,
+    ApiError, BackupId, ErrorCode, Job, JobId, JobKind, JobState, LogLevel, LogLine, Phase, Preflight, Progress,
+    RepositoryId, RestorePlan, RestoreStanding, RestoreState, Restored, StartRestore, StartUndo,
 };
 use chrono::DateTime;
 use futures::Stream;
