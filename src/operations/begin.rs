@@ -95,6 +95,7 @@ pub async fn prepare(
 pub async fn write(panel: &Panel, tx: &mut Tx, new: &Stored, what: String) -> AppResult<()> {
     let operation = &new.operation;
     store::insert(tx, new).await?;
+    store::lease(tx, operation.id, panel.instance, panel.clock.now() + follow::LEASE).await?;
     if let (OperationKind::Restore, Some(facts), Some(kept)) = (operation.kind, &operation.restore, &new.restore) {
         restores::store::insert(tx, facts, kept).await?;
     }

@@ -40,6 +40,10 @@ const LATEST_PLANNED: TimeDelta = TimeDelta::hours(1);
 const LONGEST_STANDSTILL: TimeDelta = TimeDelta::hours(6);
 /// How often a server is asked for the log of a job that has ended.
 const LOG_TRIES: u32 = 4;
+/// How long a panel that follows an operation is believed to be there after its last sign.
+pub const LEASE: TimeDelta = TimeDelta::minutes(3);
+/// How often it is looked whether somebody asked for a stop in another panel.
+const LOOK: Duration = Duration::from_secs(5);
 /// Without an event for this long the server is asked: a dead connection looks like a quiet one.
 const QUIET: Duration = Duration::from_secs(30);
 
@@ -52,10 +56,16 @@ pub async fn resume(panel: &Panel) -> AppResult<()> {
     Ok(())
 }
 
-/// Follows an operation whose panel is gone.
-pub async fn take_over(panel: &Panel, id: OperationId) -> AppResult<()> {
-    panel.live.publish(&store::find(panel, id).await?.operation);
-    begin(panel, id, true);
+/// Says that this panel is there, and follows the operations of one that has not said so for a while.
+pub async fn keep_leases(panel: &Panel) -> AppResult<()> {
+    for id in store::keep_leases(panel, panel.clock.now() + LEASE).await? {
+        // After a restart this panel follows what it left.
+        if !panel.live.knows(id) {
+            tracing::info!(operation.id = %id.0, "Taking over operation {}: the panel that followed it is gone", id.0);
+            panel.live.publish(&store::find(panel, id).await?.operation);
+            begin(panel, id, true);
+        }
+    }
     Ok(())
 }
 
@@ -244,17 +254,27 @@ impl Follower<'_> {
         }
         let mut events = Box::pin(server.client.job_events(job).await.map_err(&trouble)?);
         self.recovered(id).await;
+        let mut look = tokio::time::interval(LOOK);
+        let (mut stopping, mut heard) = (stored.cancel_asked, Instant::now());
         loop {
             let (seen, ended) = tokio::select! {
+                _ = look.tick(), if !stopping => {
+                    stopping = store::is_to_stop(self.panel, id).await?;
+                    if !stopping {
+                        continue;
+                    }
+                    (server.client.cancel_job(job).await, false)
+                }
                 event = events.next() => match event {
                     Some(event) => (event, false),
                     // The stream broke off: the last word is asked for.
                     None => (server.client.job(job).await, true),
                 },
-                () = tokio::time::sleep(QUIET) => (server.client.job(job).await, false),
+                () = tokio::time::sleep_until(heard + QUIET) => (server.client.job(job).await, false),
                 () = wake.notified() => (server.client.cancel_job(job).await, false),
             };
             let seen = seen.map_err(&trouble)?;
+            heard = Instant::now();
             if seen.state.is_final() {
                 let log = self.last_log(server, job).await;
                 return Ok(End::Told { job: Box::new(seen), log });

@@ -216,6 +216,50 @@ pub async fn insert(tx: &mut Tx, new: &Stored) -> AppResult<()> {
     Ok(())
 }
 
+/// Says that a panel follows an operation, until a moment.
+pub async fn lease(tx: &mut Tx, id: OperationId, owner: Uuid, until: DateTime<Utc>) -> AppResult<()> {
+    query!(
+        tx,
+        execute,
+        "UPDATE operations SET owner = $2, lease_until = $3 WHERE id = $1",
+        id.0,
+        owner,
+        millis(until)
+    )?;
+    Ok(())
+}
+
+/// Says that a panel still follows its operations, until a moment, and gives it those whose panel has not said so for a
+/// while.
+pub async fn keep_leases(panel: &Panel, until: DateTime<Utc>) -> AppResult<Vec<OperationId>> {
+    let mut tx = panel.db.begin().await?;
+    query!(
+        tx,
+        execute,
+        "UPDATE operations SET lease_until = $2 WHERE finished_at IS NULL AND owner = $1",
+        panel.instance,
+        millis(until)
+    )?;
+    let orphans: Vec<(Uuid,)> = query!(
+        tx,
+        fetch_all,
+        "UPDATE operations SET owner = $1, lease_until = $2
+         WHERE finished_at IS NULL AND (lease_until IS NULL OR lease_until < $3) RETURNING id",
+        panel.instance,
+        millis(until),
+        millis(panel.clock.now())
+    )?;
+    tx.commit().await?;
+    Ok(orphans.into_iter().map(|(id,)| OperationId(id)).collect())
+}
+
+/// Whether somebody asked for an operation to stop, in whatever panel.
+pub async fn is_to_stop(panel: &Panel, id: OperationId) -> AppResult<bool> {
+    let row: Option<(bool,)> =
+        query!(panel.db, fetch_optional, "SELECT cancel_asked FROM operations WHERE id = $1", id.0)?;
+    Ok(row.is_some_and(|(asked,)| asked))
+}
+
 /// Writes down that the server knows the job.
 pub async fn accept(panel: &Panel, id: OperationId) -> AppResult<()> {
     let mut tx = panel.db.begin().await?;

@@ -4,10 +4,13 @@ use backup_api::{FailureCode, JobState};
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::start::LEASE;
 use crate::{
     error::AppResult,
-    operations::{OperationId, follow, store::named},
+    operations::{
+        OperationId,
+        follow::{self, LEASE},
+        store::named,
+    },
     server::{
         Panel,
         db::{Tx, millis, query},
@@ -127,7 +130,7 @@ impl Ended {
     }
 }
 
-/// Says that this panel is there, and takes over the runs of one that has not said so for a while.
+/// Says that this panel is there, and takes over the runs and operations of one that has not said so for a while.
 pub async fn keep_leases(panel: &Panel) -> AppResult<()> {
     let now = panel.clock.now();
     let until = millis(now + LEASE);
@@ -139,24 +142,16 @@ pub async fn keep_leases(panel: &Panel) -> AppResult<()> {
         panel.instance,
         until
     )?;
-    let orphans: Vec<(Option<Uuid>,)> = query!(
+    query!(
         tx,
-        fetch_all,
-        "UPDATE scheduled_runs SET owner = $1, lease_until = $2 WHERE state = 'running' AND lease_until < $3
-         RETURNING operation_id",
+        execute,
+        "UPDATE scheduled_runs SET owner = $1, lease_until = $2 WHERE state = 'running' AND lease_until < $3",
         panel.instance,
         until,
         millis(now)
     )?;
     tx.commit().await?;
-    for operation in orphans.into_iter().filter_map(|(operation,)| operation.map(OperationId)) {
-        // After a restart this panel follows what it left.
-        if !panel.live.knows(operation) {
-            tracing::info!("Taking over operation {}: the panel that followed it is gone", operation.0);
-            follow::take_over(panel, operation).await?;
-        }
-    }
-    Ok(())
+    follow::keep_leases(panel).await
 }
 
 /// Forgets runs that ended long ago.

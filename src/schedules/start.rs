@@ -1,7 +1,6 @@
 //! Begins the runs that wait: one at a time for a subscription, and no more at once than a server's limit.
 
 use backup_api::BackupFormat;
-use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::store::read;
@@ -11,6 +10,7 @@ use crate::{
     operations::{
         OperationId,
         begin::{self, Asker},
+        follow::LEASE,
     },
     server::{
         Panel,
@@ -21,9 +21,6 @@ use crate::{
 
 /// Runs that are looked at in one go.
 const BATCH: i64 = 200;
-/// How long a panel that follows a run is believed to be there after its last sign.
-pub const LEASE: TimeDelta = TimeDelta::minutes(3);
-
 /// A run that waits.
 #[derive(Clone, Debug, sqlx::FromRow)]
 struct Waiting {
