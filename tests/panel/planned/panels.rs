@@ -4,7 +4,10 @@ use backup_api::JobState;
 use chrono::{TimeDelta, Timelike};
 use holdfast::{
     backups::LineResult,
-    operations::{Operation, api::ListOperations},
+    operations::{
+        Operation, OperationId,
+        api::{CancelOperation, ListOperations},
+    },
     schedules::scheduler::tick,
     server::{Randomness, Running},
     subscriptions::SubscriptionId,
@@ -187,5 +190,49 @@ async fn two_panels_with_their_own_folders_have_their_own_embedded_servers() {
     stage.turned.forward(TimeDelta::minutes(2));
     let page = browser.line_page(id).await;
     assert_eq!((page.server_unreachable, page.lines.len()), (None, 1));
+    second.stop().await;
+}
+
+/// A backup that somebody began by hand in the first panel, while the second one runs, and that waits for Odoo.
+async fn by_hand(stage: &Stage) -> (Running, Browser, Browser, StandIn, Remote, OperationId) {
+    let browser = stage.administrator().await;
+    let second = another(stage).await;
+    let there = Browser::new(&second.address());
+    *there.cookie.lock().unwrap() = browser.cookie.lock().unwrap().clone();
+    let cluster = Cluster::shared();
+    let odoo = StandIn::start(cluster, &cluster.data_dir(), Options::default()).unwrap();
+    odoo.set_trap(Trap::Stall);
+    let remote = Remote::real(&stage.turned).await;
+    let url = odoo.url();
+    let form = [
+        ("input[connection]", "odoo_http"),
+        ("input[odoo_url]", url.as_str()),
+        ("input[master_password]", "a-master-password"),
+    ];
+    let server = remote.register(&browser, "Far").await;
+    let id = browser.add("By hand", &odoo_database().name, &server, &form).await;
+    let operation = create(&browser, id, "zip").await.unwrap();
+    browser.watch(operation, |seen| seen.phase == backup_api::Phase::WaitingForOdoo).await;
+    (second, browser, there, odoo, remote, operation)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_begun_by_hand_goes_on_in_another_panel() {
+    let mut stage = Stage::new(Database::Postgres).await;
+    let (second, _browser, there, odoo, _remote, operation) = by_hand(&stage).await;
+    stage.stop().await;
+    stage.turned.forward(TimeDelta::minutes(4));
+    tick(&second.panel).await.unwrap();
+    odoo.release();
+    assert_eq!(there.end_of(operation).await.state, JobState::Succeeded);
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_that_is_asked_for_in_another_panel_is_passed_on() {
+    let stage = Stage::new(Database::Postgres).await;
+    let (second, browser, there, _odoo, _remote, operation) = by_hand(&stage).await;
+    there.call::<CancelOperation>(&[("id", &operation.0.to_string())]).await.unwrap();
+    assert_eq!(browser.end_of(operation).await.state, JobState::Cancelled);
     second.stop().await;
 }
