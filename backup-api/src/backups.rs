@@ -93,9 +93,10 @@ pub struct Backup {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Attachments {
-    /// Distinct files that the database refers to.
+    /// Distinct files that the database refers to, and those in the backup that it does not refer to.
     pub expected: u64,
-    /// Of those, in the backup.
+    /// Of those, in the backup. Read directly, the backup holds only files that the database refers to; a zip that Odoo
+    /// made holds the whole filestore, and what came in it is kept.
     pub present: u64,
     /// Their bytes.
     pub bytes: u64,

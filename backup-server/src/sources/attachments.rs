@@ -107,6 +107,11 @@ impl Wanted {
         Ok(wanted)
     }
 
+    /// Whether the database refers to a file; after [`Self::distinct`].
+    pub fn has(&self, sha1: &[u8; 20]) -> bool {
+        self.files.binary_search(sha1).is_ok()
+    }
+
     /// How many there are.
     pub fn count(&self) -> u64 {
         self.files.len() as u64 + self.strange
@@ -138,6 +143,11 @@ impl Wanted {
 }
 
 impl Found {
+    /// Whether a file is there, after a look at distinct ones.
+    pub fn has(&self, sha1: &[u8; 20]) -> bool {
+        self.files.binary_search_by_key(sha1, |file| file.sha1).is_ok()
+    }
+
     /// The present files, as content.
     pub fn into_filestore(self, folder: PathBuf) -> Filestore {
         Filestore {

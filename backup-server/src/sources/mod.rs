@@ -26,7 +26,7 @@ pub(crate) use staging::StagedFile;
 pub use staging::Staging;
 pub(crate) use words::{broken, cancelled};
 
-pub(crate) use attachments::{Found, Wanted, folder as filestore_folder};
+pub(crate) use attachments::{Wanted, folder as filestore_folder};
 pub(crate) use postgres::{Connected, ServerAddress, major_version};
 pub(crate) use words::unusable;
 

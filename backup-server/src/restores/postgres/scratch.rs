@@ -24,10 +24,7 @@ use super::{
     identity, neutralize, outside, quiet,
     server::{Database, Login, Server, asked, close, database, literal, quote, run, unusable},
 };
-use crate::{
-    jobs::JobContext,
-    sources::{Found, Wanted},
-};
+use crate::{jobs::JobContext, sources::Wanted};
 
 /// What is known when the scratch database is complete.
 pub(super) struct Filled {
@@ -211,9 +208,17 @@ impl Scratch<'_> {
             Some(folders) => Some(folders.scratch.clone()),
             None => super::filestore::live_folder(&work.task.plan),
         };
-        let cancel = work.task.context.cancel.clone();
-        let looking = tokio::task::spawn_blocking(move || wanted.look(folder.as_deref(), None, &cancel));
-        let Found { attachments, .. } =
+        let (cancel, reader) = (work.task.context.cancel.clone(), work.reader.clone());
+        let looking = tokio::task::spawn_blocking(move || {
+            // A backup may hold more than the database refers to: Odoo's own zip has the whole filestore.
+            let held =
+                (0..reader.attachment_count()).filter_map(|place| reader.attachment(place)).map(|(sha1, _)| sha1);
+            let held: Vec<[u8; 20]> = held.filter(|sha1| wanted.has(sha1)).collect();
+            let found = wanted.look(folder.as_deref(), None, &cancel);
+            let lost = held.iter().filter(|sha1| !found.has(sha1)).count();
+            (found.attachments, held.len(), lost)
+        });
+        let (attachments, held, lost) =
             looking.await.map_err(|error| failure(FailureCode::Internal, error.to_string()))?;
         work.task.go_on()?;
         let backup = work.reader.backup();
@@ -228,12 +233,10 @@ impl Scratch<'_> {
             }));
             return Ok(None);
         }
-        let in_backup = backup.attachments.as_ref().map_or(0, |attachments| attachments.present);
-        if attachments.present < in_backup {
+        if lost > 0 {
             let message = format!(
-                "Only {} of the {in_backup} attachment files of the backup are in the restored filestore. It was not put \
-                 into use. Verify the repository and restore again.",
-                attachments.present
+                "{lost} of the {held} attachment files that the backup holds are not in the restored filestore. It was not \
+                 put into use. Verify the repository and restore again."
             );
             return Err(failure(FailureCode::Mismatch, message));
         }

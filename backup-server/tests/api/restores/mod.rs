@@ -1,6 +1,7 @@
 //! Restores through the API: what comes back is what was backed up, and nothing is lost on the way.
 
 mod acme;
+mod attachments;
 mod crash;
 mod disks;
 mod hostile;
