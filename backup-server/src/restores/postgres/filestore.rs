@@ -176,6 +176,11 @@ impl Folders {
         Ok(fs::metadata(&self.scratch)?.ino())
     }
 
+    /// Makes an empty live folder where there is none.
+    pub fn make_live(&self) -> io::Result<()> {
+        make_folder(&self.live, self.owner()?)
+    }
+
     fn owner(&self) -> io::Result<Owner> {
         let live = fs::metadata(&self.live);
         let of = live.or_else(|_| fs::metadata(self.live.parent().unwrap_or(Path::new("/"))))?;

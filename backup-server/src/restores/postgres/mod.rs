@@ -54,11 +54,24 @@ pub(super) async fn restore(work: &mut RestoreTask) -> Result<(), Failure> {
     let scratch = Scratch { server: &server, login: &login, live: live.as_ref(), folders: folders.as_ref() };
     let filled = scratch.make(work, &mut maintenance).await?;
     close(maintenance).await;
+    if let Some(folders) = &folders {
+        work.task.record.marks.live_folder = find_live(folders, live.is_some())?;
+    }
     let linked = prepare_folder(&work.task, folders.as_ref(), Direction::In).await?;
     note_result(work, filled, live.is_some());
     work.task.go_on()?;
     swap_in(&mut work.task, &server, live.as_ref(), folders.as_ref(), linked).await?;
     look(&work.task, &server, &login).await
+}
+
+/// Looks again whose place the restored folder takes: since the beginning Odoo may have made one, or an administrator
+/// brought a lost one back. A database without a folder gets one, so that what Odoo writes from here on is in a folder
+/// that is known: it is kept, and an undo brings it back.
+fn find_live(folders: &Folders, replaces: bool) -> Result<Option<u64>, Failure> {
+    if replaces {
+        folders.make_live().map_err(|error| unwritable(&folders.live, &error))?;
+    }
+    Ok(inode(&folders.live))
 }
 
 /// What there will be to say of the restore, written down before the swap.
@@ -89,7 +102,9 @@ enum Direction {
 
 /// Gives the folder that comes in links to all files of the one that goes out, and brings it to the disk.
 async fn prepare_folder(task: &Task, folders: Option<&Folders>, direction: Direction) -> Result<Linked, Failure> {
-    let Some(folders) = folders.cloned() else { return Ok(Linked::default()) };
+    // Where no folder was replaced, none comes back.
+    let comes = direction == Direction::In || task.record.marks.live_folder.is_some();
+    let Some(folders) = folders.filter(|_| comes).cloned() else { return Ok(Linked::default()) };
     let incoming = if direction == Direction::In { folders.scratch.clone() } else { folders.previous.clone() };
     let linking = blocking(move || {
         let linked = if folders.live.is_dir() { link_all(&folders.live, &incoming, None)? } else { Linked::default() };

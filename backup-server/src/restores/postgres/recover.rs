@@ -57,7 +57,8 @@ pub(in super::super) async fn recover(
             Ok(Recovered::TakenBack)
         }
         (Step::Undoing | Step::Undone, Holder::Replaced) => {
-            if marks.scratch_folder.is_some() {
+            // Where no folder was replaced, the restored one stays: it has files that the database refers to.
+            if marks.scratch_folder.is_some() && marks.live_folder.is_some() {
                 let (wanted, other) = (marks.live_folder, marks.scratch_folder);
                 with_folders(plan, record, move |folders| folders.arrange(wanted, other)).await?;
             }
@@ -133,9 +134,13 @@ async fn swap_back(server: &Server, record: &Record) -> Result<(), Failure> {
 /// Puts the live folder back where it was, if that is needed, and removes everything that the restore made.
 async fn take_back(app: &App, plan: &RestorePlan, record: &Record) -> Result<(), Failure> {
     let marks = record.marks.clone();
+    let was_begun = record.step != Step::Preparing;
     with_folders(plan, record, move |folders| {
         if marks.scratch_folder.is_some() {
-            folders.arrange(marks.live_folder, marks.scratch_folder)?;
+            // Before the swap nothing has moved, whatever others did with the live folder meanwhile.
+            if was_begun {
+                folders.arrange(marks.live_folder, marks.scratch_folder)?;
+            }
             folders.remove(marks.scratch_folder)?;
         }
         folders.remove_scratch()

@@ -4,6 +4,7 @@ mod acme;
 mod attachments;
 mod crash;
 mod disks;
+mod folders;
 mod hostile;
 mod postgres;
 mod refusals;
