@@ -66,7 +66,7 @@ impl JobRunner {
                 (None, _, None) if lasts => continue,
                 (None, _, made) => {
                     self.note_backup(id, made).await;
-                    Err(interrupted())
+                    Err(interrupted(record.job.kind))
                 }
             };
             self.finish(id, outcome).await;

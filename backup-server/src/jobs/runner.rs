@@ -199,7 +199,7 @@ impl JobRunner {
             table.queue.drain(..).collect()
         };
         for id in waiting {
-            self.finish(id, Err(interrupted())).await;
+            self.interrupt(id).await;
         }
         self.0.tasks.close();
         if tokio::time::timeout(grace, self.0.tasks.wait()).await.is_ok() {
@@ -213,8 +213,14 @@ impl JobRunner {
         }
         if tokio::time::timeout(CLEAN_UP, self.0.tasks.wait()).await.is_err() {
             for id in running {
-                self.finish(id, Err(interrupted())).await;
+                self.interrupt(id).await;
             }
+        }
+    }
+
+    async fn interrupt(&self, id: JobId) {
+        if let Some(job) = self.get(id) {
+            self.finish(id, Err(interrupted(job.kind))).await;
         }
     }
 
@@ -257,7 +263,9 @@ impl JobRunner {
     /// Brings a job to its final state, whatever it was, unless it is final already.
     pub(super) async fn finish(&self, id: JobId, outcome: Result<Done, Failure>) {
         let Some(context) = self.context(id) else { return };
-        let is_stopped = context.cancel.is_cancelled() || matches!(&outcome, Err(failure) if *failure == interrupted());
+        let kind = context.job.borrow().kind;
+        let is_stopped =
+            context.cancel.is_cancelled() || matches!(&outcome, Err(failure) if *failure == interrupted(kind));
         if outcome.is_err() && is_stopped && self.goes_on_later(id) {
             return;
         }
@@ -285,10 +293,19 @@ impl JobRunner {
 
     /// Work that was told to stop fails in many ways; what counts is who told it.
     fn as_asked(&self, context: &JobContext, failure: Failure) -> Failure {
+        let kind = context.job.borrow().kind;
+        // That it cannot be told which database is live stays so, whoever stopped the work; it is finished later.
+        let is_open = moves_databases(kind) && failure.code == FailureCode::Interrupted;
         match (context.cancel.is_cancelled(), self.is_closed()) {
-            (true, true) => interrupted(),
+            _ if is_open => failure,
+            (true, true) => interrupted(kind),
             (true, false) if failure.code != FailureCode::Cancelled => {
-                Failure { code: FailureCode::Cancelled, message: "Cancelled on request; nothing was kept.".to_owned() }
+                let message = if moves_databases(kind) {
+                    "Cancelled on request; the live database is as it was."
+                } else {
+                    "Cancelled on request; nothing was kept."
+                };
+                Failure { code: FailureCode::Cancelled, message: message.to_owned() }
             }
             _ => failure,
         }
@@ -339,10 +356,20 @@ impl JobRunner {
     }
 }
 
+/// Whether a job changes which database has a name.
+const fn moves_databases(kind: JobKind) -> bool {
+    matches!(kind, JobKind::Restore | JobKind::Undo)
+}
+
 /// The failure of a job whose process ended.
-pub(super) fn interrupted() -> Failure {
-    let message = "The backup server stopped while this job ran; nothing was kept. Start it again.".to_owned();
-    Failure { code: FailureCode::Interrupted, message }
+pub(super) fn interrupted(kind: JobKind) -> Failure {
+    let message = if moves_databases(kind) {
+        "The backup server stopped while this job ran. One complete database has the live name; what was begun, the \
+         server finishes or takes back when it runs again. Look at the database before you go on."
+    } else {
+        "The backup server stopped while this job ran; nothing was kept. Start it again."
+    };
+    Failure { code: FailureCode::Interrupted, message: message.to_owned() }
 }
 
 const fn state_of(code: FailureCode) -> JobState {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use backup_api::{BackupId, FailureCode, Job, JobId, JobKind, JobState, Phase, Progress, RepositoryId};
+use backup_api::{BackupId, Failure, FailureCode, Job, JobId, JobKind, JobState, Phase, Progress, RepositoryId};
 use futures::StreamExt;
 use uuid::Uuid;
 
@@ -84,4 +84,53 @@ async fn followers_hear_at_most_five_times_a_second_and_always_of_the_end() {
     let rest: Vec<_> = events.collect().await;
     assert!(!rest.is_empty(), "the end is told, too");
     assert!(ended(&runner, job.id).await.state.is_final());
+}
+
+/// How a job ends whose work fails in this way after it was told to stop.
+async fn cancelled_with(number: u128, kind: JobKind, code: FailureCode) -> Job {
+    let folder = tempfile::tempdir().unwrap();
+    let runner = runner(folder.path());
+    let work = move |context: super::JobContext| async move {
+        context.cancel.cancelled().await;
+        Err(Failure { code, message: "the words of the work".to_owned() })
+    };
+    let job = NewJob { kind, ..new_job(number) };
+    runner.submit(job.clone(), Box::new(move |context| Box::pin(work(context)))).await.unwrap();
+    runner.cancel(job.id).await;
+    ended(&runner, job.id).await
+}
+
+#[tokio::test]
+async fn a_cancelled_restore_that_is_still_open_does_not_say_that_nothing_was_kept() {
+    for kind in [JobKind::Restore, JobKind::Undo] {
+        let job = cancelled_with(1, kind, FailureCode::Interrupted).await;
+        assert_eq!(
+            (job.state, job.failure.unwrap().message.as_str()),
+            (JobState::Interrupted, "the words of the work")
+        );
+        let job = cancelled_with(2, kind, FailureCode::Sql).await;
+        let failure = job.failure.unwrap();
+        assert_eq!((job.state, failure.code), (JobState::Cancelled, FailureCode::Cancelled));
+        assert!(failure.message.contains("the live database is as it was"), "{}", failure.message);
+    }
+    let job = cancelled_with(3, JobKind::Backup, FailureCode::Interrupted).await;
+    assert_eq!(job.failure.unwrap().message, "Cancelled on request; nothing was kept.");
+}
+
+#[tokio::test]
+async fn a_restore_that_a_stop_cuts_off_sends_to_the_database() {
+    for (kind, words) in [(JobKind::Restore, "finishes or takes back"), (JobKind::Backup, "nothing was kept")] {
+        let folder = tempfile::tempdir().unwrap();
+        let runner = runner(folder.path());
+        let work = |context: super::JobContext| async move {
+            context.cancel.cancelled().await;
+            Err(Failure { code: FailureCode::Cancelled, message: String::new() })
+        };
+        let job = NewJob { kind, ..new_job(1) };
+        runner.submit(job.clone(), Box::new(move |context| Box::pin(work(context)))).await.unwrap();
+        runner.shut_down(Duration::ZERO).await;
+        let job = ended(&runner, job.id).await;
+        let message = job.failure.unwrap().message;
+        assert!(job.state == JobState::Interrupted && message.contains(words), "{kind:?}: {message}");
+    }
 }

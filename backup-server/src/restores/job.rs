@@ -119,7 +119,7 @@ pub(super) async fn settle(task: &mut Task, why: Failure) -> Result<(), Failure>
                 }
                 return Err(why);
             }
-            Err(unreachable) if Instant::now() > deadline || task.context.cancel.is_cancelled() => {
+            Err(unreachable) if Instant::now() > deadline || gives_up(task) => {
                 task.context.error(&why.message);
                 return Err(recover::unsettled(&task.record, &unreachable));
             }
@@ -130,6 +130,12 @@ pub(super) async fn settle(task: &mut Task, why: Failure) -> Result<(), Failure>
             }
         }
     }
+}
+
+/// Whether a job that was told to stop leaves what cannot be looked at now to the watch. Once the databases may have
+/// changed places it goes on, as long as the server does: whoever cancels wants to know which one is live.
+fn gives_up(task: &Task) -> bool {
+    task.context.cancel.is_cancelled() && (task.record.step == Step::Preparing || task.app.jobs.is_closed())
 }
 
 /// After the restored database answers under its name: keeps what was replaced, or removes it.

@@ -47,7 +47,14 @@ impl UndoJob {
         }
         let message = format!("The database {} from before the restore is back.", task.record.database);
         task.context.info(&message);
-        close(&self.app, &mut task.record).await
+        close(&self.app, &mut task.record).await.map_err(|error| {
+            let message = format!(
+                "{message} That could not be written down: {} This backup server goes on trying; then the restore counts \
+                 as undone.",
+                error.message
+            );
+            failure(FailureCode::Interrupted, message)
+        })
     }
 }
 
