@@ -61,8 +61,8 @@ impl Scratch<'_> {
         let filled = self.fill(work, &worker).await;
         // Also after a failure: a dump that failed may have done something before.
         outside::compare(maintenance, &work.task, &before).await?;
-        let filled = filled?;
-        self.hand_over(work, maintenance).await?;
+        let mut filled = filled?;
+        filled.notes.extend(self.hand_over(work, maintenance).await?);
         work.task.pass("filled").await;
         Ok(filled)
     }
@@ -244,7 +244,8 @@ impl Scratch<'_> {
     }
 
     /// Gives everything to the owner, and the settings and rights that the live database has of its own.
-    async fn hand_over(&self, work: &mut RestoreTask, maintenance: &mut PgConnection) -> Result<(), Failure> {
+    /// Sentences tell what somebody else has to do.
+    async fn hand_over(&self, work: &RestoreTask, maintenance: &mut PgConnection) -> Result<Vec<String>, Failure> {
         let scratch = work.task.record.scratch.clone();
         if let Some(role) = work.task.record.marks.role.clone() {
             let mut connection = self.server.connect(&scratch).await.map_err(unusable)?;
@@ -254,10 +255,12 @@ impl Scratch<'_> {
             close(connection).await;
             run(maintenance, &format!("DROP ROLE {role}")).await?;
         }
-        if let Some(live) = self.live {
-            identity::carry_over(maintenance, live.oid, &scratch).await?;
+        match self.live {
+            Some(live) => {
+                identity::carry_over(maintenance, (live.oid, work.task.record.database.as_str()), &scratch).await
+            }
+            None => Ok(Vec::new()),
         }
-        Ok(())
     }
 }
 

@@ -159,3 +159,23 @@ async fn settings_and_rights_of_the_live_database_stay() {
     restored(&served.client, changed.backup.id, &changed.plan()).await;
     assert_eq!(admin(facts), before);
 }
+
+/// Odoo's user may not make every setting that a database administrator made.
+#[tokio::test]
+async fn a_setting_that_only_an_administrator_may_make_is_told() {
+    let served = Served::start().await;
+    let changed = Changed::new("rs_admins", &served.client, BackupFormat::Zip).await;
+    let admin = |sql: &str| Cluster::shared().sql_as("postgres", "postgres", sql).unwrap();
+    admin("ALTER DATABASE rs_admins SET log_min_duration_statement = 1000");
+    admin("ALTER DATABASE rs_admins SET temp_tablespaces TO 'pg_default', 'a, b'");
+    let setting = "SELECT unnest(setconfig) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase \
+                   WHERE datname = 'rs_admins' AND setrole = 0 ORDER BY 1";
+    let before = admin(setting);
+    let job = restored(&served.client, changed.backup.id, &changed.plan()).await;
+    let notes = job.restored.unwrap().notes;
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert_eq!(format!("log_min_duration_statement=1000\n{}", admin(setting)), before);
+    let command = notes[0].split_once("As an administrator run: ").unwrap().1;
+    admin(command);
+    assert_eq!(admin(setting), before, "{command}");
+}
