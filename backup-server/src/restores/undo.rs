@@ -32,15 +32,14 @@ impl UndoJob {
             return Err(failure(FailureCode::Preflight, message));
         }
         plan.target = self.start.target;
+        // Both are written down with the step that begins the undo, when the target has proved to be the one: until then
+        // the end of the window is reached as before.
         record.sealed = self.app.restores.seal(record.id, &plan)?;
         record.undo = Some(self.start.job);
-        self.app.restores.save(&record).await?;
         let mut task = Task { app: self.app.clone(), context, plan, record };
         if let Err(failure) = targets::undo(&mut task).await {
             // Refused before anything was begun: the restored database stays, and so does what it replaced.
             if task.record.step == Step::Kept {
-                task.record.undo = None;
-                task.app.restores.save(&task.record).await?;
                 return Err(failure);
             }
             settle(&mut task, failure).await?;

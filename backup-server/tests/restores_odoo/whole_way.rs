@@ -2,7 +2,7 @@
 
 use backup_api::{
     Attachments, BackupFormat, BackupId, CheckCode, CheckOutcome, FailureCode, JobId, JobState, Phase, RestorePlan,
-    StartUndo,
+    RestoreStanding, Source, StartUndo,
 };
 use testbed::{
     Cluster,
@@ -160,4 +160,22 @@ async fn what_stops_a_restore_is_told_before_anything_is_sent() {
     assert_eq!(outcome(CheckCode::Space), CheckOutcome::Warn, "Odoo does not tell");
     assert_eq!(outcome(CheckCode::PostgresVersion), CheckOutcome::Warn, "Odoo does not tell");
     stage.assert_untouched("only looked at");
+}
+
+#[tokio::test]
+async fn an_undo_that_is_sent_elsewhere_is_refused_and_can_be_asked_for_again() {
+    let stage = Stage::new("ro_elsewhere", BackupFormat::Zip).await;
+    let job = stage.restore(&stage.plan()).await;
+    assert_eq!(job.state, JobState::Succeeded, "{:?}", job.failure);
+    let mut wrong = stage.plan().target;
+    if let Source::OdooHttp { url, .. } = &mut wrong {
+        "http://127.0.0.1:1".clone_into(url);
+    }
+    let refused = crate::stage::undo(&stage.served.client, job.id, &wrong).await;
+    assert_eq!(refused.state, JobState::Failed, "{:?}", refused.failure);
+    let state = stage.served.client.restore_state(job.id).await.unwrap();
+    assert!(matches!(state.standing, RestoreStanding::Kept { .. }), "{state:?}");
+    let undone = stage.undo(job.id).await;
+    assert_eq!(undone.state, JobState::Succeeded, "{:?}", undone.failure);
+    stage.assert_untouched("undone");
 }

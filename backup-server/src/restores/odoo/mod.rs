@@ -162,9 +162,9 @@ async fn clean_up(task: &Task, target: &Target, why: Failure) -> Failure {
 
 /// Gives the live name back; see [`super::targets`].
 pub(super) async fn undo(task: &mut Task) -> Result<(), Failure> {
-    task.step(Step::Undoing).await?;
     task.context.enter(Phase::Undoing);
     let target = ready_to_undo(task).await?;
+    task.step(Step::Undoing).await?;
     task.pass("undoing").await;
     match swap::swap_back(task, &target).await {
         Ok(()) => {}

@@ -73,6 +73,23 @@ async fn the_replaced_database_stays_when_the_restored_one_is_gone() {
 }
 
 #[tokio::test]
+async fn an_undo_with_a_wrong_target_does_not_take_the_way_to_the_right_one() {
+    let clock = TestClock::new();
+    let time = clock.clock();
+    let served = Served::start_with(|config| config.clock = time).await;
+    let changed = Changed::new("rs_wrong_way", &served.client, BackupFormat::Zip).await;
+    let job = restored(&served.client, changed.backup.id, &changed.plan()).await;
+    let wrong = changed.origin.direct_through("postgres://odoo:x@127.0.0.1:1/");
+    let refused = undo(&served.client, job.id, &wrong).await;
+    assert_eq!(refused.state, JobState::Failed, "{:?}", refused.failure);
+    let state = served.client.restore_state(job.id).await.unwrap();
+    assert!(matches!(state.standing, RestoreStanding::Kept { .. }), "{state:?}");
+    clock.advance(DAY);
+    eventually("the replaced database is removed", || changed.leftovers().is_empty()).await;
+    assert_eq!(changed.state(), changed.then);
+}
+
+#[tokio::test]
 async fn a_restored_database_that_a_later_restore_replaced_is_no_reason_to_keep_more() {
     let clock = TestClock::new();
     let time = clock.clock();
