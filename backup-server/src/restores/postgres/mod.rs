@@ -52,8 +52,7 @@ pub(super) async fn restore(work: &mut RestoreTask) -> Result<(), Failure> {
     work.task.record.marks.live_oid = live.as_ref().map(|live| live.oid);
     work.task.record.marks.live_folder = folders.as_ref().and_then(|folders| inode(&folders.live));
     let scratch = Scratch { server: &server, login: &login, live: live.as_ref(), folders: folders.as_ref() };
-    let filled = scratch.make(work, &mut maintenance).await?;
-    close(maintenance).await;
+    let filled = scratch.make(work, maintenance).await?;
     if let Some(folders) = &folders {
         work.task.record.marks.live_folder = find_live(folders, live.is_some())?;
     }

@@ -21,7 +21,9 @@ use super::{
     },
     extensions,
     filestore::Folders,
-    identity, neutralize, outside, quiet,
+    identity, neutralize,
+    outside::{self, Outside},
+    quiet,
     server::{Database, Login, Server, asked, close, database, literal, quote, run, unusable},
 };
 use crate::{jobs::JobContext, sources::Wanted};
@@ -52,19 +54,36 @@ pub(super) struct Scratch<'a> {
 
 impl Scratch<'_> {
     /// Makes the database and fills it.
-    pub async fn make(&self, work: &mut RestoreTask, maintenance: &mut PgConnection) -> Result<Filled, Failure> {
+    pub async fn make(&self, work: &mut RestoreTask, mut maintenance: PgConnection) -> Result<Filled, Failure> {
         work.task.enter(Phase::RestoringDatabase)?;
-        let worker = self.worker(work, maintenance).await?;
-        self.create(work, maintenance).await?;
+        let worker = self.worker(work, &mut maintenance).await?;
+        self.create(work, &mut maintenance).await?;
         work.task.pass("created").await;
-        let before = outside::look(maintenance, &work.task).await?;
+        let before = outside::look(&mut maintenance, &work.task).await?;
+        // A replay takes hours: a connection that does nothing for so long may be cut by whatever lies between.
+        close(maintenance).await;
         let filled = self.fill(work, &worker).await;
         // Also after a failure: a dump that failed may have done something before.
-        outside::compare(maintenance, &work.task, &before).await?;
-        let mut filled = filled?;
-        filled.notes.extend(self.hand_over(work, maintenance).await?);
+        let looked = self.look_outside(work, &before).await;
+        let (mut filled, mut maintenance) = match (filled, looked) {
+            (Ok(filled), Ok(maintenance)) => (filled, maintenance),
+            (Ok(_), Err(failure)) => return Err(failure),
+            (Err(why), Err(changed)) if changed.code == FailureCode::Sql => {
+                return Err(failure(why.code, format!("{} {}", why.message, changed.message)));
+            }
+            (Err(why), _) => return Err(why),
+        };
+        filled.notes.extend(self.hand_over(work, &mut maintenance).await?);
+        close(maintenance).await;
         work.task.pass("filled").await;
         Ok(filled)
+    }
+
+    /// Compares what a dump must not change; gives the connection for what is left to do.
+    async fn look_outside(&self, work: &RestoreTask, before: &Outside) -> Result<PgConnection, Failure> {
+        let mut maintenance = self.server.maintenance().await.map_err(unusable)?;
+        outside::compare(&mut maintenance, &work.task, before).await?;
+        Ok(maintenance)
     }
 
     /// Who replays the dump: the owner, or for a superuser's connection a role made for it that may do nothing else.

@@ -78,7 +78,10 @@ impl Server {
         let Connected { mut connection, .. } = self.address.connect(database, &self.policy, self.limit).await?;
         // Limits that an administrator set for Odoo's requests are not meant for this; and what is told as done must not
         // be lost when PostgreSQL crashes, however its server is set.
-        let settings = "SET statement_timeout = 0; SET lock_timeout = 0; SET synchronous_commit = on";
+        let settings = "SET statement_timeout = 0; SET lock_timeout = 0; SET synchronous_commit = on; \
+                        SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.unnest(ARRAY[\
+                        'idle_session_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout']) name \
+                        WHERE pg_catalog.current_setting(name, true) IS NOT NULL";
         let settled = run(&mut connection, settings).await;
         settled.map_err(|failure| crate::sources::unreachable_problem(failure.message))?;
         Ok(connection)

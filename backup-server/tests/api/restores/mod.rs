@@ -6,6 +6,7 @@ mod crash;
 mod disks;
 mod folders;
 mod hostile;
+mod idle;
 mod postgres;
 mod refusals;
 mod setting;
