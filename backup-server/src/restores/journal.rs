@@ -107,6 +107,17 @@ pub(crate) struct Marks {
     pub scratch_uuid: Option<String>,
     /// Whether a live database is replaced, where it has no number to be known by.
     pub replaces: bool,
+    /// The session of PostgreSQL that renames the databases, as long as it is not known how that ended.
+    pub renames: Option<Session>,
+}
+
+/// A session of PostgreSQL. A number alone is given again to others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Session {
+    /// The number of its process.
+    pub pid: i32,
+    /// When it began: microseconds since 1970, as the server's clock says.
+    pub began_at: i64,
 }
 
 impl Record {

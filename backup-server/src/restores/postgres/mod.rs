@@ -132,6 +132,8 @@ async fn swap_in(
     linked: Linked,
 ) -> Result<(), Failure> {
     task.context.enter(Phase::Swapping);
+    let ready = swap::ready(server).await?;
+    task.record.marks.renames = Some(ready.session);
     task.step(Step::Swapping).await?;
     task.pass("swapping").await;
     let record = &task.record;
@@ -139,7 +141,7 @@ async fn swap_in(
     let swap = Swap { live: record.database.as_str(), outgoing, incoming: &record.scratch };
     let (wanted, other) = (record.marks.scratch_folder, record.marks.live_folder);
     let swapped = swap
-        .run(server, async {
+        .run(server, ready, async {
             task.pass("renamed").await;
             exchange(folders, Direction::In, linked, wanted, other).await?;
             task.pass("exchanged").await;
@@ -154,6 +156,7 @@ async fn swap_in(
     if let Some(folders) = folders {
         folders.keep(other).map_err(|error| unwritable(&folders.previous, &error))?;
     }
+    task.record.marks.renames = None;
     task.step(Step::Swapped).await?;
     task.pass("swapped").await;
     task.context.info(format!("{} is the restored database now.", task.record.database));

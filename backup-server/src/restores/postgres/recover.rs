@@ -1,6 +1,8 @@
 //! After a crash or a failure: what has the live name is finished, what has not is taken back. And the removal of what
 //! is not needed any more.
 
+use std::time::Duration;
+
 use backup_api::{Failure, FailureCode, RestorePlan};
 
 use super::{
@@ -9,9 +11,16 @@ use super::{
     filestore::{Folders, unwritable},
     look_at,
     server::{Server, close, database, drop_database, login, name_of, quote, run, unusable},
-    swap::{Swap, SwapError},
+    swap::{self, Swap, SwapError},
 };
 use crate::server::App;
+
+/// How long one waits here for a lock of somebody else's: what cannot be had is tried again later, by the job or the watch.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+
+fn patient(app: &App, plan: &RestorePlan) -> Result<Server, Failure> {
+    Ok(Server::of(app, plan).map_err(unusable)?.waiting(LOCK_WAIT))
+}
 
 /// Removes what the restore made, after its undo.
 pub(super) async fn finish_undo(app: &App, plan: &RestorePlan, record: &Record) -> Result<(), Failure> {
@@ -26,8 +35,11 @@ pub(in super::super) async fn recover(
     plan: &RestorePlan,
     record: &mut Record,
 ) -> Result<Recovered, Failure> {
-    let server = Server::of(app, plan).map_err(unusable)?;
+    let server = patient(app, plan)?;
     let mut connection = server.maintenance().await.map_err(unusable)?;
+    if let Some(session) = record.marks.renames {
+        swap::end(&mut connection, session).await?;
+    }
     let marks = record.marks.clone();
     let holder =
         Holder::of(database(&mut connection, record.database.as_str()).await?.map(|holder| holder.oid), &marks);
@@ -40,7 +52,7 @@ pub(in super::super) async fn recover(
             match look_at(&server, record, tables, login.is_superuser).await {
                 Ok(()) => Ok(Recovered::Finished),
                 Err(failure) if failure.code == FailureCode::Mismatch => {
-                    swap_back(&server, record).await?;
+                    swap_back(app, &server, record).await?;
                     take_back(app, plan, record).await?;
                     Ok(Recovered::TakenBack)
                 }
@@ -115,8 +127,9 @@ async fn arrange_restored(plan: &RestorePlan, record: &Record) -> Result<(), Fai
 }
 
 /// Takes the live name from a restored database that does not answer as it should.
-async fn swap_back(server: &Server, record: &Record) -> Result<(), Failure> {
-    let live = record.database.as_str();
+async fn swap_back(app: &App, server: &Server, record: &mut Record) -> Result<(), Failure> {
+    let live = record.database.clone();
+    let live = live.as_str();
     if record.marks.live_oid.is_none() {
         let mut connection = server.maintenance().await.map_err(unusable)?;
         let sql = format!("ALTER DATABASE {} RENAME TO {}", quote(live), quote(&record.scratch));
@@ -124,8 +137,11 @@ async fn swap_back(server: &Server, record: &Record) -> Result<(), Failure> {
         close(connection).await;
         return renamed;
     }
+    let ready = swap::ready(server).await?;
+    record.marks.renames = Some(ready.session);
+    app.restores.save(record).await?;
     let swap = Swap { live, outgoing: Some(&record.scratch), incoming: &record.previous };
-    match swap.run(server, async { Ok(()) }).await {
+    match swap.run(server, ready, async { Ok(()) }).await {
         Ok(()) => Ok(()),
         Err(SwapError::Untouched(failure) | SwapError::Unknown(failure)) => Err(failure),
     }
@@ -148,7 +164,7 @@ async fn take_back(app: &App, plan: &RestorePlan, record: &Record) -> Result<(),
     .await?;
     remove_database(app, plan, &record.scratch, record.marks.scratch_oid).await?;
     let Some(role) = &record.marks.role else { return Ok(()) };
-    let server = Server::of(app, plan).map_err(unusable)?;
+    let server = patient(app, plan)?;
     let mut connection = server.maintenance().await.map_err(unusable)?;
     let dropped = run(&mut connection, &format!("DROP ROLE IF EXISTS {}", quote(role))).await;
     close(connection).await;
@@ -157,7 +173,7 @@ async fn take_back(app: &App, plan: &RestorePlan, record: &Record) -> Result<(),
 
 /// Whether what was replaced may go: see [`super::super::targets::may_drop`].
 pub(in super::super) async fn may_drop(app: &App, plan: &RestorePlan, record: &Record) -> Result<(), Failure> {
-    let server = Server::of(app, plan).map_err(unusable)?;
+    let server = patient(app, plan)?;
     let mut connection = server.maintenance().await.map_err(unusable)?;
     let live = database(&mut connection, record.database.as_str()).await?;
     let replaced = name_of(&mut connection, record.marks.live_oid).await?;
@@ -207,7 +223,7 @@ pub(in super::super) async fn drop_previous(app: &App, plan: &RestorePlan, recor
 
 /// Removes a database by name, when its number is the one given.
 async fn remove_database(app: &App, plan: &RestorePlan, name: &str, oid: Option<u32>) -> Result<(), Failure> {
-    let server = Server::of(app, plan).map_err(unusable)?;
+    let server = patient(app, plan)?;
     let mut connection = server.maintenance().await.map_err(unusable)?;
     let login = login(&mut connection).await?;
     let found = database(&mut connection, name).await?;

@@ -22,6 +22,8 @@ pub(super) struct Server {
     address: ServerAddress,
     policy: AddressPolicy,
     limit: Duration,
+    /// How long a statement waits for a lock; zero for as long as it takes.
+    lock_wait: Duration,
 }
 
 /// Who is connected, and to what.
@@ -60,7 +62,13 @@ impl Server {
             Source::OdooHttp { .. } => Secret::new(""),
         };
         let address = ServerAddress::parse(&url)?;
-        Ok(Self { address, policy: settings.addresses.clone(), limit: settings.timeouts.connect })
+        let (policy, limit) = (settings.addresses.clone(), settings.timeouts.connect);
+        Ok(Self { address, policy, limit, lock_wait: Duration::ZERO })
+    }
+
+    /// The same server, where a statement waits so long for a lock at most.
+    pub fn waiting(self, lock_wait: Duration) -> Self {
+        Self { lock_wait, ..self }
     }
 
     /// The same server as somebody else.
@@ -78,11 +86,14 @@ impl Server {
         let Connected { mut connection, .. } = self.address.connect(database, &self.policy, self.limit).await?;
         // Limits that an administrator set for Odoo's requests are not meant for this; and what is told as done must not
         // be lost when PostgreSQL crashes, however its server is set.
-        let settings = "SET statement_timeout = 0; SET lock_timeout = 0; SET synchronous_commit = on; \
-                        SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.unnest(ARRAY[\
-                        'idle_session_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout']) name \
-                        WHERE pg_catalog.current_setting(name, true) IS NOT NULL";
-        let settled = run(&mut connection, settings).await;
+        let settings = format!(
+            "SET statement_timeout = 0; SET lock_timeout = {}; SET synchronous_commit = on; \
+             SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.unnest(ARRAY['idle_session_timeout', \
+             'idle_in_transaction_session_timeout', 'transaction_timeout']) name \
+             WHERE pg_catalog.current_setting(name, true) IS NOT NULL",
+            self.lock_wait.as_millis()
+        );
+        let settled = run(&mut connection, &settings).await;
         settled.map_err(|failure| crate::sources::unreachable_problem(failure.message))?;
         Ok(connection)
     }

@@ -10,7 +10,7 @@ use super::{
     prepare_folder,
     recover::finish_undo,
     server::{Server, close, database, name_of, unusable},
-    swap::{Swap, SwapError},
+    swap::{self, Swap, SwapError},
 };
 
 /// Undoes: see [`super::super::targets::undo`].
@@ -22,13 +22,15 @@ pub(in super::super) async fn undo(task: &mut Task) -> Result<(), Failure> {
     let folders = task.record.marks.scratch_folder.and_then(|_| Folders::of(&task.plan, &task.record));
     let linked = prepare_folder(task, folders.as_ref(), Direction::Back).await?;
     task.enter(Phase::Swapping)?;
+    let ready = swap::ready(&server).await?;
+    task.record.marks.renames = Some(ready.session);
     task.step(Step::Undoing).await?;
     task.pass("undoing").await;
     let record = &task.record;
     let swap = Swap { live: record.database.as_str(), outgoing: Some(&record.scratch), incoming: &record.previous };
     let (wanted, other) = (record.marks.live_folder, record.marks.scratch_folder);
     let swapped = swap
-        .run(&server, async {
+        .run(&server, ready, async {
             exchange(folders.as_ref(), Direction::Back, linked, wanted, other).await?;
             task.pass("exchanged_back").await;
             Ok(())
@@ -38,6 +40,7 @@ pub(in super::super) async fn undo(task: &mut Task) -> Result<(), Failure> {
         return Err(failure);
     }
     task.pass("committed_back").await;
+    task.record.marks.renames = None;
     task.step(Step::Undone).await?;
     task.context.enter(Phase::CleaningUp);
     task.pass("undone").await;
