@@ -174,6 +174,8 @@ impl Scratch<'_> {
         let total = (!work.reader.is_custom()).then_some(work.reader.backup().dump_bytes);
         let on_bytes = |bytes| progress(context, Phase::RestoringDatabase, bytes, total);
         let replayed = replay::replay(dump(work, stop)?, &mut connection, on_bytes, stop).await?;
+        // The replay leaves the session as the server makes a new one, with the limits that are meant for Odoo.
+        worker.settle(&mut connection).await?;
         work.task.pass("replayed").await;
         context.enter(Phase::Comparing);
         let counted = replay::compare(&mut connection, &replayed.contents).await?;

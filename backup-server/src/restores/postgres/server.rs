@@ -84,6 +84,13 @@ impl Server {
     /// Connects to a database.
     pub async fn connect(&self, database: &str) -> Result<PgConnection, Problem> {
         let Connected { mut connection, .. } = self.address.connect(database, &self.policy, self.limit).await?;
+        let settled = self.settle(&mut connection).await;
+        settled.map_err(|failure| crate::sources::unreachable_problem(failure.message))?;
+        Ok(connection)
+    }
+
+    /// Makes a connection's settings ours.
+    pub async fn settle(&self, connection: &mut PgConnection) -> Result<(), Failure> {
         // Limits that an administrator set for Odoo's requests are not meant for this; and what is told as done must not
         // be lost when PostgreSQL crashes, however its server is set.
         let settings = format!(
@@ -93,9 +100,7 @@ impl Server {
              WHERE pg_catalog.current_setting(name, true) IS NOT NULL",
             self.lock_wait.as_millis()
         );
-        let settled = run(&mut connection, &settings).await;
-        settled.map_err(|failure| crate::sources::unreachable_problem(failure.message))?;
-        Ok(connection)
+        run(connection, &settings).await
     }
 
     /// Connects to a database that is neither the live one nor any that is made here.
