@@ -27,7 +27,7 @@ pub use staging::Staging;
 pub(crate) use words::{broken, cancelled};
 
 pub(crate) use attachments::{Wanted, folder as filestore_folder};
-pub(crate) use postgres::{Connected, ServerAddress, major_version};
+pub(crate) use postgres::{Connected, ServerAddress, major_version, with_socket};
 pub(crate) use words::unusable;
 
 use odoo::Http;

@@ -2,8 +2,9 @@
 
 use std::{
     fs,
-    io::Read as _,
+    io::{Read as _, Write as _},
     path::Path,
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -303,6 +304,35 @@ async fn a_silent_pg_dump_is_stopped_after_the_set_time_with_all_that_it_started
     assert_eq!(failure.code, FailureCode::Stalled);
     assert!(failure.message.contains("lock"), "{}", failure.message);
     assert_ends(fs::read_to_string(pid).unwrap().trim());
+}
+
+/// An upgrade of modules holds such a lock, and so does a session that somebody left open.
+#[tokio::test]
+async fn a_lock_that_nobody_gives_back_ends_a_test_and_a_backup_after_the_set_time() {
+    let mut setting = Setting::new("direct_locked");
+    setting.settings.timeouts.stall = Duration::from_millis(700);
+    let mut psql = Cluster::shared().clients().command("psql", "odoo");
+    psql.args(["--dbname", &setting.database.name]).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut session = psql.spawn().unwrap();
+    let mut locking = session.stdin.take().unwrap();
+    writeln!(locking, "BEGIN; LOCK TABLE ir_attachment IN ACCESS EXCLUSIVE MODE;").unwrap();
+    locking.flush().unwrap();
+    let locked = "SELECT count(*) FROM pg_locks WHERE relation = 'ir_attachment'::regclass AND granted \
+                  AND mode = 'AccessExclusiveLock'";
+    let began = Instant::now();
+    while Cluster::shared().sql(&setting.database.name, locked).unwrap() == "0" {
+        assert!(began.elapsed() < Duration::from_mins(1));
+    }
+    let report = setting.sources().test(&setting.direct()).await;
+    assert_eq!(codes(&report), [ProblemCode::Unreachable]);
+    assert!(report.problems[0].message.contains("gave no answer"), "{:?}", report.problems);
+    assert!(report.postgres_version.is_some(), "what was known before is told");
+    let failure = setting.open(&setting.direct(), BackupFormat::Zip).await.map(drop).unwrap_err();
+    assert!(failure.code == FailureCode::Stalled && failure.message.contains("hold a lock"), "{failure:?}");
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    drop(locking);
+    session.wait().unwrap();
+    assert!(setting.sources().test(&setting.direct()).await.problems.is_empty());
 }
 
 #[tokio::test]

@@ -16,6 +16,9 @@ pub(super) use crate::sources::unusable;
 /// Databases that one can connect to when the live one does not exist or is being renamed.
 const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
 
+/// How long a connection may take to end in the polite way.
+const POLITE: Duration = Duration::from_secs(5);
+
 /// A server, as it is reached with one login.
 #[derive(Clone)]
 pub(super) struct Server {
@@ -224,7 +227,7 @@ pub(super) fn literal(text: &str) -> String {
 /// Ends a connection in the polite way, so that the server knows at once.
 pub(super) async fn close(connection: PgConnection) {
     // That it ended is all that counts.
-    let _ = connection.close().await;
+    let _ = tokio::time::timeout(POLITE, connection.close()).await;
 }
 
 /// SQLSTATE of an error of the server; empty for a broken connection.

@@ -7,8 +7,9 @@ mod dump;
 mod manifest;
 mod report;
 mod server;
+mod sockets;
 
-use std::{io::Cursor, sync::Arc};
+use std::{io::Cursor, sync::Arc, time::Duration};
 
 use backup_api::{
     BackupFormat, DatabaseName, Failure, FailureCode, Phase, Problem, ProblemCode, Progress, Secret, Severity,
@@ -26,8 +27,12 @@ use dump::DumpRun;
 use manifest::WrittenManifest;
 pub(crate) use manifest::major_version;
 pub(crate) use server::{Connected, ServerAddress};
+pub(crate) use sockets::with_socket;
 
 pub(super) use report::test;
+
+/// How long a connection may take to end in the polite way.
+const POLITE: Duration = Duration::from_secs(5);
 
 /// A direct source.
 pub(super) struct Direct<'a> {
@@ -73,11 +78,11 @@ async fn open_unless_cancelled(
     cancel: &CancellationToken,
 ) -> Result<OpenedSource, Failure> {
     let Connected { mut connection, environment } = connect(settings, source).await.map_err(words::unusable)?;
-    let version = version(&mut connection).await.map_err(|error| query_failed(&error))?;
+    let version = answered(settings, version(&mut connection)).await?;
     let tool = settings.tools.for_server(version.major).map_err(words::unusable)?;
-    let snapshot = export_snapshot(&mut connection, version.major).await.map_err(|error| query_failed(&error))?;
-    let manifest = WrittenManifest::read(&mut connection, source.database.as_str(), version.major).await;
-    let manifest = manifest.map_err(|error| query_failed(&error))?;
+    let snapshot = answered(settings, export_snapshot(&mut connection, version.major)).await?;
+    let manifest = WrittenManifest::read(&mut connection, source.database.as_str(), version.major);
+    let manifest = answered(settings, manifest).await?;
     let manifest = manifest.ok_or_else(|| words::unusable(not_odoo(source.database)))?;
     let run = DumpRun::plan(tool, environment, &snapshot, format, settings.timeouts.stall, cancel.clone());
 
@@ -89,7 +94,7 @@ async fn open_unless_cancelled(
         ..SourceFacts::default()
     };
     if format == BackupFormat::Zip {
-        let wanted = Wanted::read(&mut connection).await.map_err(|error| query_failed(&error))?;
+        let wanted = answered(settings, Wanted::read(&mut connection)).await?;
         let found = look_at_filestore(wanted, source, cancel, &mut facts.warnings).await?;
         facts.attachments = Some(found.attachments.clone());
         filestore = found.into_filestore(attachments::folder(source.filestore).unwrap_or_default());
@@ -108,6 +113,25 @@ async fn open_unless_cancelled(
 async fn connect(settings: &SourceSettings, source: &Direct<'_>) -> Result<Connected, Problem> {
     let address = ServerAddress::parse(source.url)?;
     address.connect(source.database.as_str(), &settings.addresses, settings.timeouts.connect).await
+}
+
+/// The answer to a question before the dump, or the failure of a source that does nothing: a lock on a table may be held
+/// for ever, and a host that vanished answers never.
+async fn answered<T>(settings: &SourceSettings, question: impl Future<Output = sqlx::Result<T>>) -> Result<T, Failure> {
+    let limit = settings.timeouts.stall;
+    match tokio::time::timeout(limit, question).await {
+        Ok(answer) => answer.map_err(|error| query_failed(&error)),
+        Err(_) => Err(words::failure(FailureCode::Stalled, no_answer(limit))),
+    }
+}
+
+fn no_answer(limit: Duration) -> String {
+    format!(
+        "PostgreSQL gave no answer for {} seconds. Somebody may hold a lock on a table (an upgrade of modules, or a session \
+         that was left open: SELECT * FROM pg_stat_activity WHERE state = 'idle in transaction'), or the way to it is cut. \
+         Look there, then try again.",
+        limit.as_secs()
+    )
 }
 
 async fn version(connection: &mut PgConnection) -> sqlx::Result<Version> {
@@ -189,7 +213,7 @@ fn query_problem(error: &sqlx::Error) -> Problem {
     }
 }
 
-/// Ends a connection in the polite way; that it ended is all that counts.
+/// Ends a connection in the polite way, if that can be had; that it ended is all that counts.
 async fn close(connection: PgConnection) {
-    let _ = connection.close().await;
+    let _ = tokio::time::timeout(POLITE, connection.close()).await;
 }

@@ -12,7 +12,7 @@ use super::{
         attachments::{self, Wanted},
         words,
     },
-    Connected, Direct, WrittenManifest, close, connect, not_odoo, query_problem, version,
+    Connected, Direct, WrittenManifest, close, connect, no_answer, not_odoo, query_problem, version,
 };
 
 /// How long a test looks at single files of a filestore: someone waits for the answer.
@@ -23,18 +23,32 @@ pub(in super::super) async fn test(settings: &SourceSettings, source: &Direct<'_
     let mut report = SourceReport::default();
     match connect(settings, source).await {
         Ok(Connected { mut connection, .. }) => {
-            if let Err(error) = look_at_server(settings, &mut connection, &mut report).await {
-                report.problems.push(query_problem(&error));
+            let limit = settings.timeouts.stall;
+            let looking = look(settings, source, &mut connection, &mut report);
+            match tokio::time::timeout(limit, looking).await {
+                Ok(()) => close(connection).await,
+                // Nobody waits for what was asked; PostgreSQL hears that when it has the answer.
+                Err(_) => report.problems.push(words::stop(ProblemCode::Unreachable, no_answer(limit))),
             }
-            if let Err(error) = look_at_database(source, &mut connection, &mut report).await {
-                report.problems.push(query_problem(&error));
-            }
-            close(connection).await;
         }
         Err(problem) => report.problems.push(problem),
     }
     report.problems.sort_by_key(|problem| problem.severity);
     report
+}
+
+async fn look(
+    settings: &SourceSettings,
+    source: &Direct<'_>,
+    connection: &mut PgConnection,
+    report: &mut SourceReport,
+) {
+    if let Err(error) = look_at_server(settings, connection, report).await {
+        report.problems.push(query_problem(&error));
+    }
+    if let Err(error) = look_at_database(source, connection, report).await {
+        report.problems.push(query_problem(&error));
+    }
 }
 
 async fn look_at_server(

@@ -10,7 +10,10 @@ use sqlx::{
 };
 use url::Url;
 
-use super::super::{AddressPolicy, words};
+use super::{
+    super::{AddressPolicy, words},
+    sockets::{notice_when_gone, with_socket},
+};
 
 const EXAMPLE: &str = "Write it as postgres://user:password@host:5432/ or postgres://user@/?host=/var/run/postgresql.";
 
@@ -143,7 +146,12 @@ impl ServerAddress {
     }
 
     async fn dial(&self, options: &PgConnectOptions, database: &str, limit: Duration) -> Result<PgConnection, Problem> {
-        match tokio::time::timeout(limit, options.connect()).await {
+        let dialled = tokio::time::timeout(limit, async {
+            let mut connection = options.connect().await?;
+            with_socket(&mut connection, notice_when_gone).await;
+            Ok::<_, sqlx::Error>(connection)
+        });
+        match dialled.await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => Err(self.problem(&error, database)),
             Err(_) => Err(words::stop(
