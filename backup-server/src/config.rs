@@ -17,6 +17,7 @@ use crate::{
 };
 
 const VERIFY_PAUSE: Duration = Duration::from_mins(10);
+const RECOVER_WITHIN: Duration = Duration::from_secs(30);
 const SWEEP_PAUSE: Duration = Duration::from_mins(1);
 const FETCH_PAUSE: Duration = Duration::from_secs(1);
 /// Nothing of a file at a URL may arrive for so long, at most.
@@ -74,6 +75,9 @@ pub struct Config {
     /// How often is looked whether a repository is due for that.
     #[arg(skip = VERIFY_PAUSE)]
     pub verify_pause: Duration,
+    /// How long a start waits for the end of each restore that the process before left open.
+    #[arg(skip = RECOVER_WITHIN)]
+    pub recover_within: Duration,
     /// Folders with the programs of a PostgreSQL client, instead of looking in the usual places.
     #[arg(long = "pg-bin", env = "BACKUP_PG_BIN", value_delimiter = ',')]
     pub pg_bin: Vec<PathBuf>,
@@ -105,6 +109,7 @@ impl Config {
             grace_seconds: 10,
             verify_days: 7,
             verify_pause: VERIFY_PAUSE,
+            recover_within: RECOVER_WITHIN,
             pg_bin: Vec::new(),
             pause_at: None,
             clock: Clock::default(),

@@ -222,6 +222,12 @@ impl Restores {
         turn.lock_owned().await
     }
 
+    /// Whether somebody works on a restore.
+    pub fn is_held(&self, id: JobId) -> bool {
+        let turns = self.0.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.get(&id).is_some_and(|turn| turn.try_lock().is_err())
+    }
+
     /// Encrypts a plan, for [`Record::sealed`].
     pub fn seal(&self, id: JobId, plan: &RestorePlan) -> Result<String, Failure> {
         seal::seal(&self.0.key, id, plan).map_err(|error| unwritable(&error))

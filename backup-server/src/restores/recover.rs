@@ -28,14 +28,34 @@ const KEEP_ON: TimeDelta = TimeDelta::hours(1);
 /// How long a target that could not be reached is left alone.
 const LEAVE_ALONE: Duration = Duration::from_secs(30);
 
-/// At start, before any job runs: how the jobs of interrupted restores and undos end.
+/// At start, before any job runs: how the jobs of interrupted restores and undos end. The server does not wait long for
+/// any of them: what takes longer goes on by itself.
 pub(crate) async fn at_start(app: &App) -> HashMap<JobId, Result<Done, Failure>> {
+    let limit = app.config.recover_within;
     let open = app.restores.all().into_iter().filter(|record| is_open(record.step));
     let outcomes = futures::future::join_all(open.map(async |record| {
         let job = job_of(&record);
-        (job, bring_to_end(app, record.id).await)
+        let (theirs, id) = (app.clone(), record.id);
+        let outcome = within(limit, &record, async move { bring_to_end(&theirs, id).await }).await;
+        (job, outcome)
     }));
     outcomes.await.into_iter().collect()
+}
+
+/// The end of work, or after a while that it is not known: then the work goes on by itself, and keeps its turn meanwhile.
+async fn within(
+    limit: Duration,
+    record: &Record,
+    work: impl Future<Output = Result<Done, Failure>> + Send + 'static,
+) -> Result<Done, Failure> {
+    match tokio::time::timeout(limit, tokio::spawn(work)).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(fault)) => Err(failure(FailureCode::Internal, fault.to_string())),
+        Err(_) => {
+            let message = format!("the target gave no answer for {} seconds", limit.as_secs());
+            Err(unsettled(record, &failure(FailureCode::Stalled, message)))
+        }
+    }
 }
 
 /// While the server lives: what could not be reached is tried again, and windows that are over are closed.
@@ -51,11 +71,18 @@ pub(crate) async fn watch(app: Weak<Parts>) {
             let waits = left_alone.get(&record.id).is_some_and(|since| since.elapsed() < LEAVE_ALONE);
             // What a job works on is its own until it ends.
             let is_worked_on = app.jobs.get(job_of(&record)).is_some_and(|job| !job.state.is_final());
+            let is_worked_on = is_worked_on || app.restores.is_held(record.id);
             if waits || is_worked_on || !(is_over || is_open(record.step)) {
                 continue;
             }
-            let done =
-                if is_over { end_window(&app, record.id).await } else { bring_to_end(&app, record.id).await.map(drop) };
+            let (theirs, id) = (app.clone(), record.id);
+            let done = within(app.config.recover_within, &record, async move {
+                if is_over {
+                    return end_window(&theirs, id).await.map(|()| Done::Other);
+                }
+                bring_to_end(&theirs, id).await
+            });
+            let done = done.await;
             if let Err(failure) = done {
                 tracing::warn!(restore.id = %record.id, "Restore {}: {}", record.id, failure.message);
                 left_alone.insert(record.id, Instant::now());

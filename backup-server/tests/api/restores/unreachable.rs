@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use backup_api::{BackupFormat, JobState, RestorePlan, RestoreStanding, Source};
+use backup_api::{BackupFormat, Client, JobId, JobState, RestorePlan, RestoreStanding, RestoreState, Source};
 use testbed::Cluster;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -18,12 +18,14 @@ use super::{
     crash::{paused, plain},
     setting::{Changed, eventually, request, undo},
 };
-use crate::setting::{REPOSITORY, log_of, until};
+use crate::setting::{REPOSITORY, Served, log_of, until};
 
 /// A way to PostgreSQL that can be closed.
 struct Way {
     address: SocketAddr,
     is_open: Arc<AtomicBool>,
+    /// Whoever dials is heard, and gets no answer.
+    is_mute: Arc<AtomicBool>,
     /// Ends every connection at its near end.
     cut: CancellationToken,
 }
@@ -41,10 +43,16 @@ impl Way {
     async fn start(port: u16, is_silent: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let way = Self { address, is_open: Arc::new(AtomicBool::new(true)), cut: CancellationToken::new() };
-        let (open, cut) = (Arc::clone(&way.is_open), way.cut.clone());
+        let (open, mute) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicBool::new(false)));
+        let cut = CancellationToken::new();
+        let way = Self { address, is_open: Arc::clone(&open), is_mute: Arc::clone(&mute), cut: cut.clone() };
         tokio::spawn(async move {
+            let mut unheard = Vec::new();
             while let Ok((near, _)) = listener.accept().await {
+                if mute.load(Ordering::SeqCst) {
+                    unheard.push(near);
+                    continue;
+                }
                 // Closed, whoever dials is hung up on.
                 if open.load(Ordering::SeqCst) {
                     let far = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -78,6 +86,20 @@ fn through(way: &Way, changed: &Changed) -> Source {
     let Source::Postgres { url, database, filestore, addons } = changed.target() else { unreachable!() };
     let url = url.reveal().replace(&changed.cluster.port().to_string(), &way.address.port().to_string());
     Source::Postgres { url: backup_api::Secret::new(url), database, filestore, addons }
+}
+
+/// What becomes of a restore that is open.
+async fn settled(client: &Client, restore: JobId) -> RestoreState {
+    let finished = async {
+        loop {
+            let state = client.restore_state(restore).await.unwrap();
+            if state.standing != RestoreStanding::Open {
+                return state;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(2), finished).await.unwrap()
 }
 
 /// Cancelled when the restored database has the name already, and PostgreSQL cannot be reached to see that.
@@ -135,21 +157,38 @@ async fn what_cannot_be_looked_at_at_the_start_is_finished_later() {
     assert_eq!(changed.state(), changed.then, "one complete database has the name");
 
     way.is_open.store(true, Ordering::SeqCst);
-    let finished = async {
-        loop {
-            let state = process.client.restore_state(start.job).await.unwrap();
-            if state.standing != RestoreStanding::Open {
-                return state;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    let state = tokio::time::timeout(Duration::from_mins(2), finished).await.unwrap();
+    let state = settled(&process.client, start.job).await;
     assert!(matches!(state.standing, RestoreStanding::Kept { .. }) && state.restored.is_some(), "{state:?}");
     assert_eq!(changed.leftovers().len(), 2, "{:?}", changed.leftovers());
     let undone = undo(&process.client, start.job, &target).await;
     assert_eq!(undone.state, JobState::Succeeded, "{:?}", undone.failure);
     assert_eq!((changed.state(), changed.leftovers()), (changed.now.clone(), Vec::new()));
+}
+
+/// A target that takes connections and answers nothing does not keep the server, and a panel around it, from coming up.
+#[tokio::test]
+async fn a_target_that_says_nothing_does_not_hold_up_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let (process, file) = paused(&data, "committed");
+    let changed = Changed::new("rs_mute", &process.client, BackupFormat::Zip).await;
+    let way = Way::to(Cluster::shared().port()).await;
+    let start = request(&RestorePlan { target: through(&way, &changed), ..changed.plan() });
+    process.client.start_restore(REPOSITORY, changed.backup.id, &start).await.unwrap();
+    eventually("committed", || file.exists()).await;
+    process.kill();
+    std::fs::remove_file(&file).unwrap();
+    way.is_mute.store(true, Ordering::SeqCst);
+    let began = Instant::now();
+    let served = Served::start_in(&data, |config| config.recover_within = Duration::from_millis(500)).await;
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    let job = served.client.job(start.job).await.unwrap();
+    let message = job.failure.unwrap().message;
+    assert!(job.state == JobState::Interrupted && message.contains("goes on trying"), "{message}");
+    way.is_mute.store(false, Ordering::SeqCst);
+    let state = settled(&served.client, start.job).await;
+    assert!(matches!(state.standing, RestoreStanding::Kept { .. }), "{state:?}");
+    assert_eq!((changed.state(), changed.leftovers().len()), (changed.then.clone(), 2));
 }
 
 /// The machine that restores loses its power amid the swap: PostgreSQL hears nothing of it, and keeps both names locked.
