@@ -314,7 +314,7 @@ async fn a_chunk_that_is_cut_off_leaves_nothing(stage: Stage) {
     let address = scene.operator.url.trim_start_matches("http://");
     let mut head = format!("PATCH {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 20\r\n");
     for (name, value) in request.headers() {
-        head.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
+        head = format!("{head}{name}: {}\r\n", value.to_str().unwrap());
     }
     let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
     connection.write_all(format!("{head}\r\n1234567").as_bytes()).await.unwrap();

@@ -116,7 +116,7 @@ pub(crate) async fn append_chunk(
 async fn append(app: &App, id: UploadId, headers: &HeaderMap, body: Body) -> Answer<Response> {
     let _room = app.uploads.room().await;
     let checksum = tus::checksum(headers);
-    let mut sum = checksum.as_ref().ok().cloned().flatten().map(Summing::new);
+    let mut sum = checksum.as_ref().ok().and_then(Option::as_ref).map(Summing::new);
     // Read to its end before anything can be refused: who is still sending may not see the answer.
     let pieces = read_chunk(body, tus::header(headers, "content-length"), sum.as_mut()).await?;
     tus::check_version(headers)?;
@@ -126,7 +126,7 @@ async fn append(app: &App, id: UploadId, headers: &HeaderMap, body: Body) -> Ans
     }
     let offset = tus::bytes(headers, "Upload-Offset")?;
     checksum?;
-    let is_damaged = sum.is_some_and(|sum| !sum.is_right());
+    let is_damaged = sum.is_some_and(|sum| !sum.matches());
     let ahead = tus::header(headers, Upload::AHEAD_HEADER).is_some();
     let upload = app.uploads.append(id, Chunk { offset, pieces, is_damaged, ahead }).await?;
     Ok(tus::progress(StatusCode::NO_CONTENT, &upload))

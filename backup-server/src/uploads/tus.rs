@@ -99,10 +99,10 @@ pub(super) enum Summing {
 
 impl Summing {
     /// Towards this one.
-    pub fn new(expected: Checksum) -> Self {
+    pub fn new(expected: &Checksum) -> Self {
         match expected {
-            Checksum::Sha1(expected) => Self::Sha1(Sha1::new(), expected),
-            Checksum::Sha256(expected) => Self::Sha256(Sha256::new(), expected),
+            Checksum::Sha1(expected) => Self::Sha1(Sha1::new(), *expected),
+            Checksum::Sha256(expected) => Self::Sha256(Sha256::new(), *expected),
         }
     }
 
@@ -115,7 +115,7 @@ impl Summing {
     }
 
     /// Whether all of it has the checksum.
-    pub fn is_right(self) -> bool {
+    pub fn matches(self) -> bool {
         match self {
             Self::Sha1(sum, expected) => <[u8; 20]>::from(sum.finalize()) == expected,
             Self::Sha256(sum, expected) => <[u8; 32]>::from(sum.finalize()) == expected,
@@ -181,9 +181,9 @@ mod tests {
     fn checksums_are_those_of_the_bytes() {
         let of = |text: &str| checksum(&headers(&[("upload-checksum", text)]));
         let is_right = |text: &str, parts: &[&[u8]]| {
-            let mut sum = Summing::new(of(text).unwrap().unwrap());
+            let mut sum = Summing::new(&of(text).unwrap().unwrap());
             parts.iter().for_each(|part| sum.add(part));
-            sum.is_right()
+            sum.matches()
         };
         for text in ["sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=", "sha256 uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek="] {
             assert!(is_right(text, &[b"hello world"]) && is_right(text, &[b"hello ", b"", b"world"]), "{text}");
