@@ -15,6 +15,7 @@ pub mod components;
 pub mod dashboard;
 pub mod error;
 pub mod history;
+mod names;
 pub mod operations;
 pub mod pages;
 pub mod restores;

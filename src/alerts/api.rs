@@ -8,7 +8,7 @@ use super::{
     RulesInput, Trouble,
 };
 #[cfg(feature = "ssr")]
-use super::{channels, input, outbox, overrides, rules};
+use super::{channels, input, outbox, overrides, pings, rules};
 use crate::{error::AppError, subscriptions::SubscriptionId};
 #[cfg(feature = "ssr")]
 use crate::{server::door, users::Role};
@@ -61,6 +61,17 @@ pub async fn delete_channel(id: ChannelId) -> Result<(), AppError> {
 pub async fn test_channel(id: ChannelId) -> Result<Delivery, AppError> {
     door(Role::Administrator, async |panel, caller| {
         let delivery = input::test(&panel, &caller.user, id).await?;
+        leptos_axum::redirect(&format!("/alerts?tested={}", delivery.id.0));
+        Ok(delivery)
+    })
+    .await
+}
+
+/// Tries the address out that a subscription has pinged (administrators); goes to `/alerts`, which says what came of it.
+#[server]
+pub async fn test_ping(subscription: SubscriptionId) -> Result<Delivery, AppError> {
+    door(Role::Administrator, async |panel, caller| {
+        let delivery = pings::test_own(&panel, &caller.user, subscription).await?;
         leptos_axum::redirect(&format!("/alerts?tested={}", delivery.id.0));
         Ok(delivery)
     })

@@ -4,9 +4,14 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::news::{self, News};
+use super::{
+    Event,
+    judge::Level,
+    news::{self, News},
+};
 use crate::{
     error::AppResult,
+    names::names,
     server::{
         Panel,
         db::{Tx, millis, moment, query},
@@ -28,15 +33,18 @@ pub enum Kind {
     Storage,
 }
 
+names!(Kind { State: "state", Failed: "failed", Small: "small", Damage: "damage", Storage: "storage" });
+
 impl Kind {
-    /// Its name in storage.
-    pub const fn as_str(self) -> &'static str {
+    /// What is told of such a cause on a `level`.
+    pub fn event(self, level: &str) -> Event {
         match self {
-            Self::State => "state",
-            Self::Failed => "failed",
-            Self::Small => "small",
-            Self::Damage => "damage",
-            Self::Storage => "storage",
+            Self::State if Level::parse(level) == Some(Level::Warning) => Event::StateWarning,
+            Self::State => Event::StateDanger,
+            Self::Failed => Event::BackupFailed,
+            Self::Small => Event::SmallBackup,
+            Self::Damage => Event::DamageFound,
+            Self::Storage => Event::StorageLow,
         }
     }
 }
@@ -148,7 +156,7 @@ pub async fn lasting(panel: &Panel, before: Option<DateTime<Utc>>) -> AppResult<
         fetch_all,
         "SELECT c.kind, c.subject, c.news, c.told_at FROM alert_causes c
          WHERE (c.told_at IS NULL OR c.told_at <= $1)
-           AND EXISTS (SELECT 1 FROM alert_channels WHERE enabled)
+           AND EXISTS (SELECT 1 FROM alert_channels WHERE enabled AND pings IS NULL)
            AND NOT EXISTS (SELECT 1 FROM subscription_alerts o
                            WHERE o.subscription_id = c.subscription_id AND o.mode = 'off')
          ORDER BY c.kind, c.subject",

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::{Security, Settings};
 use crate::{
-    components::{Field, FieldError, field::field_error, typed},
+    components::{Field, FieldError, LinesField, field::field_error, typed},
     error::AppError,
 };
 
@@ -32,11 +32,10 @@ const KEPT: &str = "Empty keeps the stored one.";
 /// The fields of every kind for a new channel, of an existing one those of its kind.
 pub fn kind_fields(known: Option<&Settings>, failure: Wrong) -> AnyView {
     let wanted = |is_kind: fn(&Settings) -> bool| known.is_none_or(is_kind);
-    let takes_address = |settings: &Settings| {
-        matches!(settings, Settings::Webhook { .. } | Settings::Slack { .. } | Settings::Ntfy { .. })
-    };
+    let takes_address = |settings: &Settings| !matches!(settings, Settings::Email { .. } | Settings::Telegram { .. });
     view! {
         {wanted(|known| matches!(known, Settings::Email { .. })).then(|| mail_fields(known, failure))}
+        {wanted(|known| matches!(known, Settings::Ping { .. })).then(ping_words)}
         {wanted(takes_address).then(|| address_field(known, failure))}
         {wanted(|known| matches!(known, Settings::Webhook { .. })).then(|| key_field(known, failure))}
         {wanted(|known| matches!(known, Settings::Telegram { .. })).then(|| telegram_fields(known, failure))}
@@ -61,7 +60,7 @@ fn mail_fields(known: Option<&Settings>, failure: Wrong) -> AnyView {
             <Field label="User" name="input[user]" value=user hint="Empty for a server that asks for none." failure />
             <Field label="Password" name="input[password]" kind="password" hint=password_hint autocomplete="new-password" failure />
             <Field label="Sender" name="input[from]" value=from placeholder="holdfast@example.com" failure />
-            {recipients_field(recipients, failure)}
+            <LinesField label="Recipients" name="input[recipients]" value=recipients hint="One a line." failure />
         </div>
     }
     .into_any()
@@ -71,9 +70,9 @@ fn security_field(security: Security, failure: Wrong) -> AnyView {
     let error = Signal::derive(move || field_error(failure, "input[security]"));
     let options: Vec<_> = Security::ALL
         .into_iter()
-        .map(|(option, value, label)| {
-            let selected = typed::chosen(failure, "input[security]", value, option == security);
-            view! { <option value=value selected=selected>{label}</option> }
+        .map(|option| {
+            let selected = typed::chosen(failure, "input[security]", option.as_str(), option == security);
+            view! { <option value=option.as_str() selected=selected>{option.label()}</option> }
         })
         .collect();
     view! {
@@ -82,24 +81,6 @@ fn security_field(security: Security, failure: Wrong) -> AnyView {
             <select id="input-security" name="input[security]" aria-describedby="input-security-about">{options}</select>
             <div id="input-security-about">
                 <FieldError error />
-            </div>
-        </div>
-    }
-    .into_any()
-}
-
-fn recipients_field(recipients: String, failure: Wrong) -> AnyView {
-    let error = Signal::derive(move || field_error(failure, "input[recipients]"));
-    let recipients = typed::text(failure, "input[recipients]", recipients);
-    view! {
-        <div class="field">
-            <label for="input-recipients">"Recipients"</label>
-            <textarea id="input-recipients" name="input[recipients]" rows="3" spellcheck="false" aria-describedby="input-recipients-about">
-                {recipients}
-            </textarea>
-            <div id="input-recipients-about">
-                <FieldError error />
-                <span class="hint">"One a line."</span>
             </div>
         </div>
     }
@@ -116,6 +97,22 @@ fn address_field(known: Option<&Settings>, failure: Wrong) -> AnyView {
     view! {
         <div class="fields for-address">
             <Field label="Address" name="input[secret_url]" kind="url" placeholder="https://hooks.example.com/…" hint class="wide" max=2_000 failure />
+        </div>
+    }
+    .into_any()
+}
+
+fn ping_words() -> AnyView {
+    view! {
+        <div class="hint for-ping">
+            <p>
+                "With " <code>"{slug}"</code> " or " <code>"{uuid}"</code>
+                " in the address, each subscription has a check of its own, told of its backups: /start, success, /fail. Such as "
+                <code>"https://hc-ping.com/PING-KEY/{slug}?create=1"</code> ", which makes the checks by itself."
+            </p>
+            <p>
+                "Without, one check watches all: every five minutes it is told that nothing is wrong, or /fail. When the panel itself is down, it is told nothing."
+            </p>
         </div>
     }
     .into_any()

@@ -11,7 +11,7 @@ use super::{
     channel_fields::{FIELDS, kind_fields},
 };
 use crate::{
-    components::{ActionFailure, Failure, Field, Head, fetched, notice::failure_of, typed},
+    components::{ActionFailure, Choice, Failure, Field, Head, fetched, notice::failure_of, typed},
     error::{AppError, AppResult},
     users::Role,
 };
@@ -87,26 +87,15 @@ fn form_view(channel: Option<Channel>) -> AnyView {
 
 /// The kinds to choose from; of an existing channel its own.
 fn kind_choice(known: Option<ChannelKind>, failure: Signal<Option<AppError>>) -> AnyView {
-    let choices: Vec<_> = ChannelKind::ALL
-        .into_iter()
-        .filter(|(kind, ..)| known.is_none_or(|known| known == *kind))
-        .map(|(kind, value, label, about)| {
-            let checked =
-                known.is_some() || typed::chosen(failure, "input[kind]", value, kind == ChannelKind::default());
-            view! {
-                <label class="choice">
-                    <input type="radio" name="input[kind]" value=value checked=checked />
-                    <span>
-                        <b>{label}</b>
-                        <span>{about}</span>
-                    </span>
-                </label>
-            }
-        })
-        .collect();
+    let chosen = known.unwrap_or_default();
+    let kinds = ChannelKind::ALL.into_iter().filter(|kind| known.is_none_or(|known| known == *kind));
+    let choices = kinds.map(|kind| {
+        let checked = typed::chosen(failure, "input[kind]", kind.as_str(), kind == chosen);
+        view! { <Choice name="input[kind]" value=kind.as_str() checked label=kind.label() about=kind.about() /> }
+    });
     view! {
         <div class="choices" role="radiogroup" aria-label="Kind of channel">
-            {choices}
+            {choices.collect_view()}
         </div>
     }
     .into_any()

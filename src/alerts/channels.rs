@@ -17,6 +17,16 @@ use crate::{
 const SECRETS: &str = "alert_channels.secrets";
 const THIS: &str = "This channel";
 
+/// Whether a channel `c` hears of a subscription that has `subscription_alerts o`, or of what belongs to none.
+macro_rules! hears {
+    () => {
+        "((COALESCE(o.mode, 'inherit') = 'inherit' AND c.for_all)
+          OR (o.mode = 'own' AND EXISTS (SELECT 1 FROM subscription_alert_channels x
+                                         WHERE x.subscription_id = o.subscription_id AND x.channel_id = c.id)))"
+    };
+}
+pub(super) use hears;
+
 /// The secrets of a channel; empty where its kind has none.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {
@@ -129,10 +139,10 @@ pub async fn save(panel: &Panel, tx: &mut Tx, id: ChannelId, values: &Values) ->
     query!(
         tx,
         execute,
-        "INSERT INTO alert_channels (id, name, name_key, settings, secrets, enabled, for_all, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        "INSERT INTO alert_channels (id, name, name_key, settings, secrets, enabled, for_all, created_at, pings)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          ON CONFLICT (id) DO UPDATE SET name = $2, name_key = $3, settings = $4, secrets = $5, enabled = $6,
-             for_all = $7, failing_since = NULL, last_error = NULL",
+             for_all = $7, pings = $9, pinged = NULL, pinged_at = NULL, failing_since = NULL, last_error = NULL",
         id.0,
         &values.name,
         values.name.to_lowercase(),
@@ -140,7 +150,12 @@ pub async fn save(panel: &Panel, tx: &mut Tx, id: ChannelId, values: &Values) ->
         values.sealed.seal(panel, id)?,
         values.enabled,
         values.for_all,
-        millis(panel.clock.now())
+        millis(panel.clock.now()),
+        match values.settings {
+            Settings::Ping { each: true, .. } => Some("each"),
+            Settings::Ping { each: false, .. } => Some("all"),
+            _ => None,
+        }
     )?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::{Channel, ChannelList, api::TestChannel, banner::refresh_when};
 use crate::{
-    components::{ActionFailure, Badge, Column, Empty, Icon, TableHead, Tone, figures},
+    components::{ActionFailure, Badge, Column, Empty, Icon, Table, Tone, figures},
     users::Role,
 };
 
@@ -29,12 +29,7 @@ pub fn channels_view(list: ChannelList, role: Role) -> AnyView {
     let rows: Vec<_> = list.channels.into_iter().map(|channel| row_view(channel, list.as_of, role, test)).collect();
     view! {
         <ActionFailure action=test />
-        <div class="card table-card">
-            <table class="table linked" role="table" aria-label="Channels">
-                <TableHead columns />
-                <tbody role="rowgroup">{rows}</tbody>
-            </table>
-        </div>
+        <Table label="Channels" class="linked" columns rows />
     }
     .into_any()
 }
@@ -45,7 +40,7 @@ fn empty_view(role: Role) -> AnyView {
     view! {
         <div class="card">
             <Empty icon=Icon::Bell title="Nobody is told yet">
-                <p>"Add a channel: e-mail, a webhook, Slack, Telegram or ntfy. Until then a backup can fail, or not be made at all, and nobody hears of it."</p>
+                <p>"Add a channel: e-mail, a webhook, Slack, Telegram, ntfy or pings. Until then a backup can fail, or not be made at all, and nobody hears of it."</p>
                 {add}
             </Empty>
         </div>

@@ -6,11 +6,12 @@ use uuid::Uuid;
 
 use super::{
     DeliveryId, Settings, channels,
+    checks::Check,
     forms::{self, Message},
     http, mail,
     news::News,
     outbox::{self, Parcel},
-    overrides, settle,
+    pings, settle,
 };
 use crate::{error::AppResult, server::Panel};
 
@@ -72,35 +73,16 @@ async fn one(panel: &Panel, id: DeliveryId) -> AppResult<bool> {
 /// Sends the message with which somebody tries a channel out, whether or not it is switched on; once.
 pub async fn test(panel: &Panel, channel: Uuid, id: DeliveryId, alert: Uuid, news: News) -> AppResult<()> {
     let now = panel.clock.now();
-    let parcel = Parcel {
-        id,
-        channel: Some(channel),
-        ping: None,
-        attempt: 1,
-        reached: Vec::new(),
-        created_at: now,
-        news: vec![(alert, now, news)],
-    };
+    let check = Check { channel: Some(channel), subscription: None };
+    let parcel = Parcel { news: vec![(alert, now, news)], ..Parcel::at_once(id, check, now) };
     let (verdict, reached) = through(panel, channel, &parcel, true).await;
     settle::write(panel, &parcel, verdict, reached, true).await
 }
 
 async fn send(panel: &Panel, parcel: &Parcel) -> (Verdict, Vec<String>) {
-    match (parcel.channel, &parcel.ping) {
-        (_, Some((subscription, ping, text))) => {
-            let address = match overrides::ping_address(panel, *subscription).await {
-                Ok(Some(address)) => address,
-                Ok(None) => return (Verdict::Drop("The address was removed.".to_owned()), Vec::new()),
-                Err(error) => return (Verdict::later(error.to_string()), Vec::new()),
-            };
-            let post = forms::ping(address.reveal(), *ping, text);
-            let verdict = match post {
-                Some(post) => http::post(panel, &post).await,
-                None => Verdict::never("The address that is pinged cannot be read. Enter it again."),
-            };
-            (verdict, Vec::new())
-        }
-        (Some(channel), None) => through(panel, channel, parcel, false).await,
+    match (&parcel.ping, parcel.check.channel) {
+        (Some((ping, text)), _) => (pings::send(panel, parcel, *ping, text).await, Vec::new()),
+        (None, Some(channel)) => through(panel, channel, parcel, false).await,
         (None, None) => (Verdict::Drop("The channel was deleted.".to_owned()), Vec::new()),
     }
 }

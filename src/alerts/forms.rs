@@ -8,17 +8,16 @@ use sha2::Sha256;
 use url::Url;
 use uuid::Uuid;
 
-use super::{
-    Settings,
-    channels::Sealed,
-    http::Post,
-    news::News,
-    outbox::{Parcel, Ping},
-};
+use super::{Settings, channels::Sealed, http::Post, news::News, outbox::Parcel, pings::Ping};
 use crate::components::{calendar, figures};
 
-/// News that a message names; of more it says how many.
+/// News that a message names, for people and for programs; of more it says how many.
 const NAMED: usize = 20;
+const LISTED: usize = 100;
+/// In the order in which they are told.
+const SEVERITIES: [&str; 3] = ["problem", "recovery", "notice"];
+/// So much of what is told of each.
+const TEXT_BYTES: usize = 1_000;
 /// Telegram takes 4,096 characters, ntfy 4,096 bytes, before it makes a file of them.
 const SHORT_BYTES: usize = 3_500;
 
@@ -35,7 +34,13 @@ impl Message {
     /// The message of a parcel; `panel` is the address that people use, if it is known.
     pub fn of(parcel: &Parcel, panel: Option<&Url>) -> Self {
         let panel = panel.map(|url| url.as_str().trim_end_matches('/').to_owned());
-        Self { id: parcel.id.0, created_at: parcel.created_at, news: parcel.news.clone(), panel }
+        let mut news = parcel.news.clone();
+        for (.., one) in &mut news {
+            one.text = shortened(&one.text, TEXT_BYTES);
+        }
+        // What is left out of a long message is what matters least.
+        news.sort_by_key(|(.., news)| SEVERITIES.iter().position(|severity| *severity == news.event.severity()));
+        Self { id: parcel.id.0, created_at: parcel.created_at, news, panel }
     }
 
     /// Its identity, the same at every try.
@@ -51,9 +56,8 @@ impl Message {
             many => {
                 let count =
                     |severity| many.iter().filter(|(.., news)| news.event.severity() == severity).count() as u64;
-                let kinds =
-                    [(count("problem"), "problem"), (count("recovery"), "recovery"), (count("notice"), "notice")];
-                let told = kinds.into_iter().filter(|(count, _)| *count > 0);
+                let told =
+                    SEVERITIES.map(|severity| (count(severity), severity)).into_iter().filter(|(count, _)| *count > 0);
                 told.map(|(count, noun)| counted(count, noun)).collect::<Vec<_>>().join(", ")
             }
         }
@@ -93,7 +97,7 @@ impl Message {
 
     /// As JSON; see docs/ALERTS.md.
     fn json(&self) -> Value {
-        let alerts: Vec<_> = self.news.iter().map(|(id, at, news)| self.alert(*id, *at, news)).collect();
+        let alerts: Vec<_> = self.news.iter().take(LISTED).map(|(id, at, news)| self.alert(*id, *at, news)).collect();
         json!({
             "version": 1,
             "id": self.id,
@@ -102,6 +106,7 @@ impl Message {
             "title": self.title(),
             "text": self.text(),
             "alerts": alerts,
+            "more": self.news.len().saturating_sub(LISTED),
         })
     }
 
@@ -138,7 +143,7 @@ fn counted(count: u64, noun: &str) -> String {
 pub fn post(settings: &Settings, sealed: &Sealed, message: &Message, now: DateTime<Utc>) -> Option<Post> {
     let parse = |text: &str| Url::parse(text).ok();
     let post = match settings {
-        Settings::Email { .. } => return None,
+        Settings::Email { .. } | Settings::Ping { .. } => return None,
         Settings::Webhook { .. } => {
             let body = message.json().to_string();
             let mut post = Post::json(parse(&sealed.url)?, body);
@@ -154,7 +159,7 @@ pub fn post(settings: &Settings, sealed: &Sealed, message: &Message, now: DateTi
         Settings::Telegram { api, chat } => {
             let url = parse(&format!("{}/bot{}/sendMessage", api.trim_end_matches('/'), sealed.token))?;
             // Plain text: what a name or a reason holds must never make the message unreadable to Telegram.
-            let text = shortened(&format!("{}\n\n{}", message.title(), message.text()));
+            let text = shortened(&format!("{}\n\n{}", message.title(), message.text()), SHORT_BYTES);
             let body = json!({ "chat_id": chat, "text": text, "disable_web_page_preview": true });
             Post { answer_says: true, ..Post::json(url, body.to_string()) }
         }
@@ -172,7 +177,7 @@ fn ntfy(mut url: Url, sealed: &Sealed, message: &Message) -> Option<Post> {
     let body = json!({
         "topic": topic,
         "title": message.title(),
-        "message": shortened(&message.text()),
+        "message": shortened(&message.text(), SHORT_BYTES),
         "priority": priority,
         "tags": [tag],
     });
@@ -183,18 +188,20 @@ fn ntfy(mut url: Url, sealed: &Sealed, message: &Message) -> Option<Post> {
     Some(post)
 }
 
-/// A ping in the manner of healthchecks: the address itself for success, with `/start` or `/fail` for the others.
+/// A ping in the manner of healthchecks: the address itself for success, with an end for all else.
 pub fn ping(address: &str, ping: Ping, text: &str) -> Option<Post> {
     let mut url = Url::parse(address).ok()?;
+    let secrets = vec![address.to_owned(), url.path().to_owned()];
     let end = match ping {
         Ping::Start => "/start",
         Ping::Success => "",
         Ping::Fail => "/fail",
+        Ping::Log => "/log",
     };
     url.set_path(&format!("{}{end}", url.path().trim_end_matches('/')));
     let mut post = Post::json(url, text.to_owned());
     post.header("content-type", "text/plain; charset=utf-8");
-    Some(Post { secrets: vec![address.to_owned()], ..post })
+    Some(Post { secrets, ..post })
 }
 
 impl Post {
@@ -225,18 +232,18 @@ fn slack_escaped(text: &str) -> String {
 }
 
 /// A text that fits where texts must be short.
-fn shortened(text: &str) -> String {
-    if text.len() <= SHORT_BYTES {
+fn shortened(text: &str, bytes: usize) -> String {
+    if text.len() <= bytes {
         return text.to_owned();
     }
-    let end = (0..=SHORT_BYTES).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    let end = (0..=bytes).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
     format!("{}\n…", &text[..end])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alerts::{DeliveryId, Event, news::Whose};
+    use crate::alerts::{DeliveryId, Event, checks::Check, news::Whose};
 
     fn message(count: usize) -> Message {
         let whose =
@@ -246,14 +253,10 @@ mod tests {
             let news = News::of(event, whose(number), format!("Number {number}"), "No answer & no luck.".into());
             (Uuid::from_u128(number), DateTime::UNIX_EPOCH, news)
         });
+        let check = Check { channel: None, subscription: None };
         let parcel = Parcel {
-            id: DeliveryId(Uuid::from_u128(9)),
-            channel: None,
-            ping: None,
-            attempt: 1,
-            reached: Vec::new(),
-            created_at: DateTime::UNIX_EPOCH,
             news: news.collect(),
+            ..Parcel::at_once(DeliveryId(Uuid::from_u128(9)), check, DateTime::UNIX_EPOCH)
         };
         Message::of(&parcel, Some(&Url::parse("https://backups.example.com/").unwrap()))
     }
@@ -310,8 +313,8 @@ mod tests {
 
     #[test]
     fn long_texts_are_cut_between_letters() {
-        let cut = shortened(&"ü".repeat(4_000));
+        let cut = shortened(&"ü".repeat(4_000), SHORT_BYTES);
         assert!(cut.len() <= SHORT_BYTES + 5 && cut.ends_with("ü\n…"));
-        assert_eq!(shortened("short"), "short");
+        assert_eq!(shortened("short", SHORT_BYTES), "short");
     }
 }

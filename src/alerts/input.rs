@@ -6,9 +6,10 @@ use url::Url;
 use super::{
     ChannelId, ChannelInput, ChannelKind, Delivery, DeliveryId, Event, Security, Settings,
     channels::{self, Sealed, Values},
+    checks::Check,
     deliver,
     news::{self, News},
-    outbox,
+    outbox, pings, template,
 };
 use crate::{
     error::{AppError, AppResult},
@@ -52,6 +53,9 @@ pub async fn delete(panel: &Panel, user: &User, id: ChannelId) -> AppResult<()> 
 /// Sends a message through a channel now, and says what came of it.
 pub async fn test(panel: &Panel, user: &User, id: ChannelId) -> AppResult<Delivery> {
     let channel = channels::find(panel, id).await?;
+    if let Settings::Ping { each, .. } = channel.settings {
+        return pings::test_channel(panel, user, &channel, each).await;
+    }
     let news = News {
         event: Event::Test,
         title: "Holdfast: this is a test".to_owned(),
@@ -64,7 +68,8 @@ pub async fn test(panel: &Panel, user: &User, id: ChannelId) -> AppResult<Delive
     };
     let mut tx = panel.db.begin().await?;
     let alert = news::write(panel, &mut tx, &news).await?;
-    let message = outbox::test(panel, &mut tx, id.0, &channel.name).await?;
+    let check = Check { channel: Some(id.0), subscription: None };
+    let message = outbox::sending(panel, &mut tx, check, &channel.name, None).await?;
     outbox::add(&mut tx, message, alert).await?;
     actions::write(panel, &mut tx, Entry::by(user, format!("Tested the alert channel “{}”", channel.name))).await?;
     tx.commit().await?;
@@ -101,6 +106,7 @@ fn check(input: &ChannelInput, known: Option<(Settings, Sealed)>) -> AppResult<V
         }
         ChannelKind::Telegram => telegram(input, known)?,
         ChannelKind::Ntfy => ntfy(input, known)?,
+        ChannelKind::Ping => ping(input, known)?,
     };
     Ok(Values { name, settings, sealed, enabled: input.enabled, for_all: input.for_all })
 }
@@ -235,6 +241,16 @@ fn ntfy(input: &ChannelInput, known: Known<'_>) -> AppResult<(Settings, Sealed)>
     };
     let settings = Settings::Ntfy { place: place(&url), has_token: !token.is_empty() };
     Ok((settings, Sealed { url: url.into(), token, ..Sealed::default() }))
+}
+
+/// Kept as it was entered: what stands for the subscription is filled in with each ping.
+fn ping(input: &ChannelInput, known: Known<'_>) -> AppResult<(Settings, Sealed)> {
+    let url = match (input.secret_url.trim(), known) {
+        ("", Some((_, sealed))) => sealed.url.clone(),
+        (text, _) => text.to_owned(),
+    };
+    let (place, each) = template::check("secret_url", &url)?;
+    Ok((Settings::Ping { place, each }, Sealed { url, ..Sealed::default() }))
 }
 
 fn origin(text: &str) -> Option<url::Origin> {

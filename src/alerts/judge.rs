@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::subscriptions::{BackupState, Standing};
+use crate::{
+    names::names,
+    subscriptions::{BackupState, Standing},
+};
 
 /// A subscription that never had a good backup is told of after so long: whoever sets it up needs a moment.
 const FIRST_BACKUP: TimeDelta = TimeDelta::days(1);
@@ -34,20 +37,7 @@ pub enum Level {
     Danger,
 }
 
-impl Level {
-    /// Its name in storage.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Warning => "warning",
-            Self::Danger => "danger",
-        }
-    }
-
-    /// The reverse of [`Self::as_str`].
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Warning, Self::Danger].into_iter().find(|level| level.as_str() == text)
-    }
-}
+names!(Level { Warning: "warning", Danger: "danger" });
 
 /// What becomes of a subscription's cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::{DELIVERY_ROWS, Delivery, DeliveryPage, DeliveryState, api::SendAgain, banner::refresh_when};
 use crate::{
-    components::{ActionFailure, Badge, Column, Empty, Icon, Moment, Pager, TableHead, Tone, figures},
+    components::{ActionFailure, AgeCell, Badge, Column, Empty, Icon, Pager, Table, Tone, figures},
     users::Role,
 };
 
@@ -35,12 +35,7 @@ pub fn log_view(page: DeliveryPage, number: u32, role: Role, href: Box<dyn Fn(&s
     let rows: Vec<_> = page.deliveries.into_iter().map(|delivery| row_view(delivery, as_of, role, again)).collect();
     view! {
         <ActionFailure action=again />
-        <div class="card table-card">
-            <table class="table" role="table" aria-label="Delivery log">
-                <TableHead columns />
-                <tbody role="rowgroup">{rows}</tbody>
-            </table>
-        </div>
+        <Table label="Delivery log" columns rows />
         <Pager page=number rows=DELIVERY_ROWS matching=page.matching href />
     }
     .into_any()
@@ -68,12 +63,7 @@ fn row_view(delivery: Delivery, as_of: DateTime<Utc>, role: Role, again: ServerA
             <td role="cell" data-label="Channel">
                 <span>{delivery.channel}</span>
             </td>
-            <td role="cell" data-label="When">
-                <span>{figures::age(delivery.created_at, as_of)}</span>
-                <span class="sub">
-                    <Moment at=delivery.created_at as_of />
-                </span>
-            </td>
+            <AgeCell label="When" at=delivery.created_at as_of />
             <td role="cell" class="number" data-label="Tries">
                 <span>{delivery.attempts}</span>
             </td>

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Event, outbox, rules};
+use super::{Event, channels::hears, outbox, rules};
 use crate::{
     error::{AppError, AppResult},
     server::{
@@ -90,7 +90,7 @@ pub async fn raise(panel: &Panel, tx: &mut Tx, news: &News) -> AppResult<bool> {
     if !rules.events.contains(&news.event) {
         return Ok(false);
     }
-    let channels = listeners(tx, news.subscription.as_ref().map(|whose| whose.id)).await?;
+    let channels = listeners(tx, news.subscription.as_ref().map(|whose| whose.id), None).await?;
     if channels.is_empty() {
         return Ok(false);
     }
@@ -118,18 +118,23 @@ pub async fn write(panel: &Panel, tx: &mut Tx, news: &News) -> AppResult<Uuid> {
     Ok(id)
 }
 
-/// The channels that hear of a subscription, or of what belongs to none; always in the same order, so that two
-/// transactions do not wait for each other.
-async fn listeners(tx: &mut Tx, subscription: Option<Uuid>) -> AppResult<Vec<(Uuid, String)>> {
+/// The channels that hear of a subscription, or of what belongs to none, and carry messages or ping so; always in the same
+/// order, so that two transactions do not wait for each other.
+pub async fn listeners(
+    tx: &mut Tx,
+    subscription: Option<Uuid>,
+    pings: Option<&'static str>,
+) -> AppResult<Vec<(Uuid, String)>> {
     Ok(query!(
         tx,
         fetch_all,
-        "SELECT c.id, c.name FROM alert_channels c LEFT JOIN subscription_alerts o ON o.subscription_id = $1
-         WHERE c.enabled AND (
-             (COALESCE(o.mode, 'inherit') = 'inherit' AND c.for_all)
-             OR (o.mode = 'own' AND EXISTS (
-                 SELECT 1 FROM subscription_alert_channels x WHERE x.subscription_id = $1 AND x.channel_id = c.id)))
-         ORDER BY c.id",
-        subscription
+        concat!(
+            "SELECT c.id, c.name FROM alert_channels c LEFT JOIN subscription_alerts o ON o.subscription_id = $1
+             WHERE c.enabled AND c.pings IS NOT DISTINCT FROM $2 AND ",
+            hears!(),
+            " ORDER BY c.id"
+        ),
+        subscription,
+        pings
     )?)
 }

@@ -9,7 +9,7 @@ use super::{
     causes::{self, Kind},
     judge,
     news::{self, News, Whose},
-    outbox::{self, Ping},
+    pings::{self, Ping},
     rules,
 };
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
 pub async fn began(panel: &Panel, tx: &mut Tx, stored: &Stored) -> AppResult<()> {
     match (stored.operation.kind, stored.operation.subscription) {
         (OperationKind::Backup, Some(id)) => {
-            outbox::ping(panel, tx, id.0, Ping::Start, &format!("The backup of {} begins.", stored.database)).await
+            pings::raise(panel, tx, id.0, Ping::Start, &format!("The backup of {} begins.", stored.database)).await
         }
         _ => Ok(()),
     }
@@ -64,7 +64,7 @@ async fn failed(panel: &Panel, tx: &mut Tx, stored: &Stored, whose: Whose) -> Ap
     if schedules::ended::is_tried_again(tx, stored.operation.id, code).await? {
         return Ok(());
     }
-    outbox::ping(panel, tx, whose.id, Ping::Fail, reason(stored)).await?;
+    pings::raise(panel, tx, whose.id, Ping::Fail, reason(stored)).await?;
     let title = format!("The backup of {} failed", whose.name);
     let text = format!("The backup of the database {} did not succeed: {}", whose.database, reason(stored));
     let facts = json!({ "operation": stored.operation.id.0, "code": code, "trigger": stored.trigger });
@@ -73,7 +73,7 @@ async fn failed(panel: &Panel, tx: &mut Tx, stored: &Stored, whose: Whose) -> Ap
 }
 
 async fn succeeded(panel: &Panel, tx: &mut Tx, stored: &Stored, whose: Whose, backup: &Backup) -> AppResult<()> {
-    outbox::ping(panel, tx, whose.id, Ping::Success, &format!("{} was made.", backup.file_name)).await?;
+    pings::raise(panel, tx, whose.id, Ping::Success, &format!("{} was made.", backup.file_name)).await?;
     let failing = causes::over(tx, Kind::Failed, whose.id).await?;
     let late = causes::over(tx, Kind::State, whose.id).await?;
     let mut over: Vec<_> = failing.into_iter().chain(late).collect();

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{DELIVERY_ROWS, Delivery, DeliveryId, DeliveryPage, DeliveryState, news::News};
+use super::{DELIVERY_ROWS, Delivery, DeliveryId, DeliveryPage, DeliveryState, checks::Check, news::News, pings::Ping};
 use crate::{
     error::{AppError, AppResult},
     server::{
@@ -19,30 +19,6 @@ const BATCH: i64 = 16;
 /// How long the log goes back.
 const MEMORY: TimeDelta = TimeDelta::days(90);
 const THIS: &str = "This message";
-
-/// What a ping says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ping {
-    /// A backup begins.
-    Start,
-    /// It succeeded.
-    Success,
-    /// It failed.
-    Fail,
-}
-
-impl Ping {
-    const ALL: [Self; 3] = [Self::Start, Self::Success, Self::Fail];
-
-    /// Its name in storage.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::Success => "success",
-            Self::Fail => "fail",
-        }
-    }
-}
 
 /// The message of a channel that collects news; a new one is sent when it is `due`.
 pub async fn collecting(
@@ -74,57 +50,32 @@ pub async fn add(tx: &mut Tx, message: DeliveryId, alert: Uuid) -> AppResult<()>
     Ok(())
 }
 
-/// A message that is sent at once and once: somebody tries a channel out.
-pub async fn test(panel: &Panel, tx: &mut Tx, channel: Uuid, name: &str) -> AppResult<DeliveryId> {
+/// A message that is sent at once and once: somebody tries a channel or a check out.
+pub async fn sending(
+    panel: &Panel,
+    tx: &mut Tx,
+    check: Check,
+    name: &str,
+    ping: Option<(Ping, &str)>,
+) -> AppResult<DeliveryId> {
     let (id, now) = (panel.id(), panel.clock.now());
     query!(
         tx,
         execute,
-        "INSERT INTO alert_deliveries (id, channel_id, channel_name, state, due_at, attempts, owner, lease_until,
-             created_at)
-         VALUES ($1, $2, $3, 'sending', $4, 1, $5, $6, $4)",
+        "INSERT INTO alert_deliveries (id, channel_id, subscription_id, channel_name, ping, ping_text, state, due_at,
+             attempts, owner, lease_until, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, 'sending', $7, 1, $8, $9, $7)",
         id,
-        channel,
+        check.channel,
+        check.subscription,
         name,
+        ping.map(|(ping, _)| ping.as_str()),
+        ping.map(|(_, text)| text),
         millis(now),
         panel.instance,
         millis(now + LEASE)
     )?;
     Ok(DeliveryId(id))
-}
-
-/// Has the address of a subscription pinged, if it has one. What was not sent before says nothing any more.
-pub async fn ping(panel: &Panel, tx: &mut Tx, subscription: Uuid, ping: Ping, text: &str) -> AppResult<()> {
-    let whose: Option<(String,)> = query!(
-        tx,
-        fetch_optional,
-        "SELECT s.name FROM subscription_alerts o JOIN subscriptions s ON s.id = o.subscription_id
-         WHERE o.subscription_id = $1 AND o.ping_url IS NOT NULL",
-        subscription
-    )?;
-    let Some((name,)) = whose else { return Ok(()) };
-    let now = millis(panel.clock.now());
-    query!(
-        tx,
-        execute,
-        "UPDATE alert_deliveries SET state = 'dropped', finished_at = $2, answer = 'A later ping took its place.'
-         WHERE subscription_id = $1 AND state = 'waiting'",
-        subscription,
-        now
-    )?;
-    query!(
-        tx,
-        execute,
-        "INSERT INTO alert_deliveries (id, channel_name, subscription_id, ping, ping_text, state, due_at, created_at)
-         VALUES ($1, $2, $3, $4, $5, 'waiting', $6, $6)",
-        panel.id(),
-        format!("Ping of {name}"),
-        subscription,
-        ping.as_str(),
-        text,
-        now
-    )?;
-    Ok(())
 }
 
 /// Messages that are due, also those whose panel is gone.
@@ -147,10 +98,10 @@ pub async fn due(panel: &Panel) -> AppResult<Vec<DeliveryId>> {
 pub struct Parcel {
     /// Identity.
     pub id: DeliveryId,
-    /// Through which channel.
-    pub channel: Option<Uuid>,
-    /// Of a ping: whose, and what it says.
-    pub ping: Option<(Uuid, Ping, String)>,
+    /// Through which channel; of a ping, to which check.
+    pub check: Check,
+    /// Of a ping: what it says.
+    pub ping: Option<(Ping, String)>,
     /// Which try this is, from 1.
     pub attempt: u32,
     /// Recipients that have it already.
@@ -159,6 +110,13 @@ pub struct Parcel {
     pub created_at: DateTime<Utc>,
     /// What it tells, the oldest first.
     pub news: Vec<(Uuid, DateTime<Utc>, News)>,
+}
+
+impl Parcel {
+    /// What is sent at once and once.
+    pub const fn at_once(id: DeliveryId, check: Check, now: DateTime<Utc>) -> Self {
+        Self { id, check, ping: None, attempt: 1, reached: Vec::new(), created_at: now, news: Vec::new() }
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -191,12 +149,11 @@ pub async fn take(panel: &Panel, id: DeliveryId) -> AppResult<Option<Parcel>> {
     let Some(row) = row else { return Ok(None) };
     let news = news_of(&mut tx, id).await?;
     tx.commit().await?;
-    let ping = row.ping.as_deref().and_then(|name| Ping::ALL.into_iter().find(|ping| ping.as_str() == name));
-    let text = row.ping_text.unwrap_or_default();
+    let ping = row.ping.as_deref().and_then(Ping::parse);
     Ok(Some(Parcel {
         id,
-        channel: row.channel_id,
-        ping: row.subscription_id.zip(ping).map(|(subscription, ping)| (subscription, ping, text)),
+        check: Check { channel: row.channel_id, subscription: row.subscription_id },
+        ping: ping.map(|ping| (ping, row.ping_text.unwrap_or_default())),
         attempt: u32::try_from(row.attempts).unwrap_or(u32::MAX),
         reached: serde_json::from_str(&row.reached).unwrap_or_default(),
         created_at: moment(row.created_at),
@@ -264,13 +221,14 @@ pub async fn again(panel: &Panel, tx: &mut Tx, id: DeliveryId) -> AppResult<Stri
     row.map(|(name,)| name).ok_or_else(|| AppError::Conflict(refused.to_owned()))
 }
 
-/// Drops what a channel has not sent yet, for it is deleted.
+/// Drops what a channel has not sent yet, for it is deleted; also pings that were given up, for their check is not known
+/// any more.
 pub async fn drop_unsent(panel: &Panel, tx: &mut Tx, channel: Uuid) -> AppResult<()> {
     query!(
         tx,
         execute,
         "UPDATE alert_deliveries SET state = 'dropped', finished_at = $2, answer = 'The channel was deleted.'
-         WHERE channel_id = $1 AND finished_at IS NULL",
+         WHERE channel_id = $1 AND (finished_at IS NULL OR (ping IS NOT NULL AND state = 'given_up'))",
         channel,
         millis(panel.clock.now())
     )?;

@@ -2,9 +2,15 @@
 
 use leptos::prelude::*;
 
-use super::{ChannelId, Override, OverrideMode, api::SaveOverride};
+use super::{
+    ChannelId, Override, OverrideMode,
+    api::{SaveOverride, TestPing},
+    banner::refresh_when,
+};
 use crate::{
-    components::{ActionFailure, Field, FieldError, Toast, Toasts, field::field_error, notice::failure_of, typed},
+    components::{
+        ActionFailure, Choice, Field, FieldError, Toast, Toasts, field::field_error, notice::failure_of, typed,
+    },
     error::AppError,
     subscriptions::SubscriptionId,
     users::Role,
@@ -25,7 +31,13 @@ pub fn alerts_view(id: SubscriptionId, own: Override, role: Role) -> AnyView {
     });
     let editable = role >= Role::Administrator;
     let Override { mode, channels, ping_place } = own;
-    let modes: Vec<_> = OverrideMode::ALL.into_iter().map(|option| mode_choice(option, mode, failure)).collect();
+    let test = ServerAction::<TestPing>::new();
+    refresh_when(move || test.value().with(Option::is_some));
+    let test = editable.then(|| test_view(id, test));
+    let modes = OverrideMode::ALL.map(|option| {
+        let checked = typed::chosen(failure, "input[mode]", option.as_str(), option == mode);
+        view! { <Choice name="input[mode]" value=option.as_str() checked label=option.label() about=option.about() /> }
+    });
     view! {
         <div class="card">
             <ActionForm action=save>
@@ -37,7 +49,7 @@ pub fn alerts_view(id: SubscriptionId, own: Override, role: Role) -> AnyView {
                             <p>"Where it is told what goes wrong with this subscription."</p>
                         </header>
                         <ActionFailure action=save fields=&["channels", "secret_ping"] />
-                        <div class="choices" role="radiogroup" aria-labelledby="alerts-title">{modes}</div>
+                        <div class="choices" role="radiogroup" aria-labelledby="alerts-title">{modes.into_iter().collect_view()}</div>
                         {channel_boxes(channels, failure)}
                         {ping_fields(ping_place, failure)}
                     </section>
@@ -50,25 +62,27 @@ pub fn alerts_view(id: SubscriptionId, own: Override, role: Role) -> AnyView {
                     })}
                 </fieldset>
             </ActionForm>
+            {test}
         </div>
     }
     .into_any()
 }
 
-fn mode_choice(
-    (option, value, label, about): (OverrideMode, &'static str, &'static str, &'static str),
-    mode: OverrideMode,
-    failure: Wrong,
-) -> AnyView {
-    let checked = typed::chosen(failure, "input[mode]", value, option == mode);
+/// Tries the stored address out; what came of it is told on the page of alerts.
+fn test_view(id: SubscriptionId, test: ServerAction<TestPing>) -> AnyView {
     view! {
-        <label class="choice">
-            <input type="radio" name="input[mode]" value=value checked=checked />
-            <span>
-                <b>{label}</b>
-                <span>{about}</span>
-            </span>
-        </label>
+        <div class="section stack tight">
+            <ActionFailure action=test />
+            <ActionForm action=test>
+                <input type="hidden" name="subscription" value=id.0.to_string() />
+                <div class="row">
+                    <button class="btn small" disabled=test.pending()>
+                        {move || if test.pending().get() { "Sending …" } else { "Test ping" }}
+                    </button>
+                    <span class="hint">"Posts to …/log of the stored address, which changes no check's state."</span>
+                </div>
+            </ActionForm>
+        </div>
     }
     .into_any()
 }

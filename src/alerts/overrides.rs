@@ -105,3 +105,14 @@ pub async fn ping_address(panel: &Panel, subscription: Uuid) -> AppResult<Option
     let Some((Some(sealed),)) = row else { return Ok(None) };
     Ok(Some(panel.secrets.open_sealed(PING_URL, subscription, &sealed)?))
 }
+
+/// Whether a subscription has an address of its own that is pinged.
+pub async fn has_ping(tx: &mut Tx, subscription: Uuid) -> AppResult<bool> {
+    let row: Option<(Uuid,)> = query!(
+        tx,
+        fetch_optional,
+        "SELECT subscription_id FROM subscription_alerts WHERE subscription_id = $1 AND ping_url IS NOT NULL",
+        subscription
+    )?;
+    Ok(row.is_some())
+}

@@ -1,10 +1,11 @@
 //! The end of a try: the message's row and what is known of the channel change together.
 
 use super::{
-    channels,
+    channels, checks,
     deliver::Verdict,
     judge,
     outbox::{self, Ended, Parcel},
+    pings::Ping,
 };
 use crate::{error::AppResult, server::Panel};
 
@@ -33,7 +34,11 @@ pub async fn write(
         return Ok(());
     }
     let is_known = !matches!(verdict, Verdict::Drop(_));
-    if let (Some(channel), true) = (parcel.channel, is_known) {
+    let has_arrived = is_known && failure.is_none();
+    if parcel.ping.as_ref().is_some_and(|(ping, _)| *ping != Ping::Log) && has_arrived {
+        checks::forget_earlier(&mut tx, parcel).await?;
+    }
+    if let (Some(channel), true) = (parcel.check.channel, is_known) {
         channels::tried(panel, &mut tx, channel, failure.map(String::as_str)).await?;
     }
     tx.commit().await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{damage, deliver, look, outbox};
+use super::{damage, deliver, heartbeat, look, outbox};
 use crate::{error::AppResult, server::Panel};
 
 /// The pause between two rounds.
@@ -30,8 +30,7 @@ pub fn start(panel: &Panel) {
 
 async fn work(panel: &Panel, round: u32) -> AppResult<()> {
     if round.is_multiple_of(LOOK_EVERY) {
-        look::look(panel).await?;
-        damage::ask(panel).await?;
+        look_around(panel).await?;
     }
     if round.is_multiple_of(FORGET_EVERY) {
         outbox::forget_old(panel).await?;
@@ -41,7 +40,13 @@ async fn work(panel: &Panel, round: u32) -> AppResult<()> {
 
 /// One round of everything; gives how many messages it sent.
 pub async fn tick(panel: &Panel) -> AppResult<u64> {
+    look_around(panel).await?;
+    deliver::due(panel).await
+}
+
+/// The heart beats only after a look that worked.
+async fn look_around(panel: &Panel) -> AppResult<()> {
     look::look(panel).await?;
     damage::ask(panel).await?;
-    deliver::due(panel).await
+    heartbeat::beat(panel).await
 }

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use super::{BackupServer, Reach, ServerList, Shortage, api::list_servers};
 use crate::{
-    components::{Badge, Bar, Column, Empty, Head, Icon, Session, TableHead, Tone, addresses, fetched, figures},
+    components::{Badge, Bar, Column, Empty, Head, Icon, Session, Table, Tone, addresses, fetched, figures},
     operations::following::Live,
     users::Role,
 };
@@ -47,12 +47,7 @@ fn list_view(list: ServerList, role: Role) -> AnyView {
     ];
     let rows: Vec<_> = list.servers.into_iter().map(|server| row_view(server, list.as_of, role)).collect();
     view! {
-        <div class="card table-card">
-            <table class="table linked" role="table" aria-label="Backup servers">
-                <TableHead columns />
-                <tbody role="rowgroup">{rows}</tbody>
-            </table>
-        </div>
+        <Table label="Backup servers" class="linked" columns rows />
     }
     .into_any()
 }

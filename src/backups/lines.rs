@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     components::{
-        ActionFailure, Badge, Column, CopyButton, Empty, Icon, Moment, Notice, Pager, Search, TableHead, Tone,
+        ActionFailure, AgeCell, Badge, Column, CopyButton, Empty, Icon, Notice, Pager, Search, Table, Tone,
         addresses::value, fetched, figures,
     },
     operations::following::Live,
@@ -133,12 +133,7 @@ fn page_view(context: LineContext, query: &LineQuery, page: LinePage) -> AnyView
             query::href(subscription, &LineQuery { page, ..pages.clone() })
         };
         view! {
-            <div class="card table-card">
-                <table class="table lines" role="table" aria-label="Backups">
-                    <TableHead columns=columns(context.subscription, query) />
-                    <tbody role="rowgroup">{rows}</tbody>
-                </table>
-            </div>
+            <Table label="Backups" class="lines" columns=columns(context.subscription, query) rows />
             <Pager page=query.page rows=LINES_PAGE_ROWS matching=page.matching href=Box::new(href) />
         }
         .into_any()
@@ -182,12 +177,7 @@ fn row_view(context: LineContext, line: BackupLine) -> AnyView {
                 {line.fate.as_ref().map(|fate| view! { <span class="sub fate">{fate.in_words()}</span> })}
             </td>
             {result_cells(&line)}
-            <td role="cell" data-label="Created">
-                <span>{figures::age(line.created_at, as_of)}</span>
-                <span class="sub">
-                    <Moment at=line.created_at as_of />
-                </span>
-            </td>
+            <AgeCell label="Created" at=line.created_at as_of />
             <td role="cell" data-label="Trigger">
                 <span>{line.trigger.as_str()}</span>
                 <span class="sub">{line.format.as_str()}</span>

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{operations::OperationId, retention::Fate, subscriptions::SubscriptionId};
+use crate::{names::names, operations::OperationId, retention::Fate, subscriptions::SubscriptionId};
 
 pub mod api;
 #[cfg(feature = "ssr")]
@@ -97,26 +97,14 @@ pub enum Trigger {
     Found,
 }
 
-impl Trigger {
-    /// Its name in storage and in the table.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Manual => "manual",
-            Self::Schedule => "schedule",
-            Self::Safety => "safety",
-            Self::Upload => "upload",
-            Self::Url => "url",
-            Self::Found => "found",
-        }
-    }
-
-    /// The reverse of [`Self::as_str`].
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Manual, Self::Schedule, Self::Safety, Self::Upload, Self::Url, Self::Found]
-            .into_iter()
-            .find(|trigger| trigger.as_str() == text)
-    }
-}
+names!(Trigger {
+    Manual: "manual",
+    Schedule: "schedule",
+    Safety: "safety",
+    Upload: "upload",
+    Url: "url",
+    Found: "found",
+});
 
 /// How a backup ended and whether it is still there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

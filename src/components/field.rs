@@ -84,6 +84,39 @@ pub fn Field(
     }
 }
 
+/// A field of several lines with its label, hint and error.
+#[component]
+pub fn LinesField(
+    /// The visible label.
+    label: &'static str,
+    /// The name that the form posts.
+    name: &'static str,
+    /// What it holds at first.
+    value: String,
+    /// How to fill it in.
+    hint: &'static str,
+    /// The form's failure, of which the part about this field is shown.
+    #[prop(into)]
+    failure: Signal<Option<AppError>>,
+) -> impl IntoView {
+    let id = id_of(name);
+    let about = format!("{id}-about");
+    let error = Signal::derive(move || field_error(failure, name));
+    let value = typed::text(failure, name, value);
+    view! {
+        <div class="field">
+            <label for=id.clone()>{label}</label>
+            <textarea id=id name=name rows="3" spellcheck="false" aria-describedby=about.clone()>
+                {value}
+            </textarea>
+            <div id=about>
+                <FieldError error />
+                <span class="hint">{hint}</span>
+            </div>
+        </div>
+    }
+}
+
 /// The error of a field, read out when it appears.
 #[component]
 pub fn FieldError(

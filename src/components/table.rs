@@ -1,8 +1,9 @@
-//! Heads of tables that sort through links, and the pager below.
+//! Tables in a card: heads that sort through links, rows, and the pager below.
 
+use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 
-use super::{addresses, figures};
+use super::{Moment, addresses, figures};
 
 /// A column's head.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,17 +32,49 @@ impl Column {
     }
 }
 
-/// The head of a table.
+/// A table in a card.
 #[component]
-pub fn TableHead(
+pub fn Table(
+    /// What it is a table of.
+    label: &'static str,
+    /// Classes: `linked` when a click on a row leads somewhere, `lines` for backups.
+    #[prop(optional)]
+    class: &'static str,
     /// Its columns.
     columns: Vec<Column>,
+    /// Its rows.
+    rows: Vec<AnyView>,
 ) -> impl IntoView {
     let cells: Vec<_> = columns.into_iter().map(head_cell).collect();
     view! {
-        <thead role="rowgroup">
-            <tr role="row">{cells}</tr>
-        </thead>
+        <div class="card table-card">
+            <table class=format!("table {class}") role="table" aria-label=label>
+                <thead role="rowgroup">
+                    <tr role="row">{cells}</tr>
+                </thead>
+                <tbody role="rowgroup">{rows}</tbody>
+            </table>
+        </div>
+    }
+}
+
+/// A cell that says how long ago something was, and when.
+#[component]
+pub fn AgeCell(
+    /// The column's name, for narrow screens.
+    label: &'static str,
+    /// When it was.
+    at: DateTime<Utc>,
+    /// When the panel answered.
+    as_of: DateTime<Utc>,
+) -> impl IntoView {
+    view! {
+        <td role="cell" data-label=label>
+            <span>{figures::age(at, as_of)}</span>
+            <span class="sub">
+                <Moment at as_of />
+            </span>
+        </td>
     }
 }
 

@@ -80,7 +80,7 @@ pub async fn write(panel: &Panel, tx: &mut Tx, entry: Entry<'_>) -> AppResult<()
         &entry.what,
         entry.subscription.map(|(id, _)| id.0),
         name,
-        as_str(entry.outcome),
+        entry.outcome.as_str(),
         search
     )?;
     Ok(())
@@ -144,19 +144,7 @@ impl Row {
             what: self.what,
             subscription_name: self.subscription_name,
             subscription: self.subscription_id.map(SubscriptionId),
-            outcome: match self.outcome.as_str() {
-                "started" => ActionOutcome::Started,
-                "failed" => ActionOutcome::Failed,
-                _ => ActionOutcome::Done,
-            },
+            outcome: ActionOutcome::parse(&self.outcome).unwrap_or(ActionOutcome::Done),
         }
-    }
-}
-
-const fn as_str(outcome: ActionOutcome) -> &'static str {
-    match outcome {
-        ActionOutcome::Done => "done",
-        ActionOutcome::Started => "started",
-        ActionOutcome::Failed => "failed",
     }
 }

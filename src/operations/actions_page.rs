@@ -9,9 +9,9 @@ use leptos_router::hooks::use_query_map;
 use super::{ActionEntry, ActionOutcome, ActionPage, LOG_PAGE_ROWS, api::list_actions, following::Live};
 use crate::{
     components::{
-        Badge, Column, Empty, Head, Icon, Moment, Pager, Search, TableHead, Tone,
+        AgeCell, Badge, Column, Empty, Head, Icon, Pager, Search, Table, Tone,
         addresses::{address, page, value},
-        fetched, figures,
+        fetched,
     },
     subscriptions::SubscriptionId,
 };
@@ -87,19 +87,13 @@ fn table_view(
     }
     let rows: Vec<_> = page.entries.into_iter().map(|entry| row_view(entry, as_of, named)).collect();
     view! {
-        <div class="card table-card">
-            <table class="table" role="table" aria-label="Action log">
-                <TableHead columns />
-                <tbody role="rowgroup">{rows}</tbody>
-            </table>
-        </div>
+        <Table label="Action log" columns rows />
         <Pager page=number rows=LOG_PAGE_ROWS matching=page.matching href />
     }
     .into_any()
 }
 
 fn row_view(entry: ActionEntry, as_of: DateTime<Utc>, named: bool) -> AnyView {
-    let (tone, outcome) = outcome(entry.outcome);
     let subscription = named.then(|| {
         let name = entry.subscription_name.unwrap_or_default();
         let blank = name.is_empty();
@@ -113,28 +107,23 @@ fn row_view(entry: ActionEntry, as_of: DateTime<Utc>, named: bool) -> AnyView {
         <tr role="row">
             <td role="cell" class="lead">{entry.what}</td>
             <td role="cell" class="aside">
-                <Badge tone text=outcome />
+                <Badge tone=tone(entry.outcome) text=entry.outcome.label() />
             </td>
             {subscription}
             <td role="cell" data-label="Who">
                 <span>{entry.who}</span>
             </td>
-            <td role="cell" data-label="When">
-                <span>{figures::age(entry.at, as_of)}</span>
-                <span class="sub">
-                    <Moment at=entry.at as_of />
-                </span>
-            </td>
+            <AgeCell label="When" at=entry.at as_of />
         </tr>
     }
     .into_any()
 }
 
-const fn outcome(outcome: ActionOutcome) -> (Tone, &'static str) {
+const fn tone(outcome: ActionOutcome) -> Tone {
     match outcome {
-        ActionOutcome::Done => (Tone::Ok, "Done"),
-        ActionOutcome::Started => (Tone::Plain, "Started"),
-        ActionOutcome::Failed => (Tone::Bad, "Failed"),
+        ActionOutcome::Done => Tone::Ok,
+        ActionOutcome::Started => Tone::Plain,
+        ActionOutcome::Failed => Tone::Bad,
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     components::{
-        Column, Empty, Head, Icon, Moment, Pager, TableHead,
+        AgeCell, Column, Empty, Head, Icon, Pager, Table,
         addresses::{address, page, value},
         fetched, figures,
     },
@@ -97,12 +97,7 @@ pub fn table_view(page: OperationPage, number: u32, named: bool, href: Box<dyn F
     }
     let rows: Vec<_> = page.operations.into_iter().map(|operation| row_view(operation, as_of, named)).collect();
     view! {
-        <div class="card table-card">
-            <table class="table linked" role="table" aria-label="Operations">
-                <TableHead columns />
-                <tbody role="rowgroup">{rows}</tbody>
-            </table>
-        </div>
+        <Table label="Operations" class="linked" columns rows />
         <Pager page=number rows=LOG_PAGE_ROWS matching=page.matching href />
     }
     .into_any()
@@ -150,12 +145,7 @@ fn row_view(operation: Operation, as_of: DateTime<Utc>, named: bool) -> AnyView 
             <td role="cell" data-label="Asked by">
                 <span>{operation.asked_by}</span>
             </td>
-            <td role="cell" data-label="Asked for">
-                <span>{figures::age(operation.created_at, as_of)}</span>
-                <span class="sub">
-                    <Moment at=operation.created_at as_of />
-                </span>
-            </td>
+            <AgeCell label="Asked for" at=operation.created_at as_of />
             <td role="cell" class="number" data-label="Duration">
                 <span>{duration}</span>
             </td>

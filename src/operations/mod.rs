@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{restores::RestoreFacts, subscriptions::SubscriptionId, uploads::ImportFacts};
+use crate::{names::names, restores::RestoreFacts, subscriptions::SubscriptionId, uploads::ImportFacts};
 
 #[cfg(feature = "ssr")]
 pub mod actions;
@@ -36,6 +36,8 @@ pub mod queue;
 pub mod rate;
 #[cfg(feature = "ssr")]
 pub mod store;
+#[cfg(feature = "ssr")]
+pub mod stored;
 #[cfg(feature = "hydrate")]
 pub mod stream;
 
@@ -100,31 +102,16 @@ pub enum OperationKind {
     Retention,
 }
 
+names!(OperationKind {
+    Backup: "backup", "Backup";
+    Restore: "restore", "Restore";
+    Undo: "undo", "Undo";
+    Verify: "verify", "Verification";
+    Import: "import", "Import";
+    Retention: "retention", "Retention";
+});
+
 impl OperationKind {
-    /// Its name in storage.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Backup => "backup",
-            Self::Restore => "restore",
-            Self::Undo => "undo",
-            Self::Verify => "verify",
-            Self::Import => "import",
-            Self::Retention => "retention",
-        }
-    }
-
-    /// Its name for people.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Backup => "Backup",
-            Self::Restore => "Restore",
-            Self::Undo => "Undo",
-            Self::Verify => "Verification",
-            Self::Import => "Import",
-            Self::Retention => "Retention",
-        }
-    }
-
     /// Whether a backup line comes of it, good or failed.
     pub const fn makes_line(self) -> bool {
         matches!(self, Self::Backup | Self::Import)
@@ -133,13 +120,6 @@ impl OperationKind {
     /// Whether it puts another database in the place of one, so that it must not begin by surprise.
     pub const fn replaces(self) -> bool {
         matches!(self, Self::Restore | Self::Undo)
-    }
-
-    /// The reverse of [`Self::as_str`].
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Backup, Self::Restore, Self::Undo, Self::Verify, Self::Import, Self::Retention]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
     }
 }
 
@@ -169,6 +149,8 @@ pub enum OperationFilter {
     Restores,
 }
 
+names!(OperationFilter { All: "all", Unfinished: "unfinished", Failed: "failed", Restores: "restores" });
+
 /// An entry of the action log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionEntry {
@@ -197,6 +179,12 @@ pub enum ActionOutcome {
     /// Did not work or was refused.
     Failed,
 }
+
+names!(ActionOutcome {
+    Done: "done", "Done";
+    Started: "started", "Started";
+    Failed: "failed", "Failed";
+});
 
 /// One page of the action log, the newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,125 +1,22 @@
 //! SQL of operations and their logs.
 
-use backup_api::{BackupFormat, BackupId, Failure, JobState, LogLine, Phase, Progress, RepositoryId};
+use backup_api::LogLine;
 use chrono::{DateTime, Utc};
-use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use super::{LOG_PAGE_ROWS, Operation, OperationFilter, OperationId, OperationKind};
+pub use super::stored::Stored;
+use super::{
+    LOG_PAGE_ROWS, Operation, OperationFilter, OperationId,
+    stored::{Row, name_of, named, operation_columns},
+};
 use crate::{
-    backup_servers::ServerId,
-    backups::Trigger,
     error::{AppError, AppResult},
-    restores::{
-        RestoreFacts,
-        store::{Columns, Kept, restore_columns, restore_joins},
-    },
     server::{
         Panel,
         db::{Tx, millis, moment, number, query, stored},
     },
     subscriptions::SubscriptionId,
-    uploads::{
-        ImportFacts,
-        store::{Columns as ImportColumns, import_columns, import_joins},
-    },
 };
-
-/// An operation with what it takes to carry it on.
-#[derive(Clone, Debug)]
-pub struct Stored {
-    /// What people see.
-    pub operation: Operation,
-    /// The server that does it.
-    pub server: Option<ServerId>,
-    /// The repository that it works on.
-    pub repository: RepositoryId,
-    /// The backup that it makes.
-    pub backup: BackupId,
-    /// The database that is backed up.
-    pub database: String,
-    /// What is kept.
-    pub format: BackupFormat,
-    /// What was written about it.
-    pub comment: String,
-    /// What made it happen.
-    pub trigger: Trigger,
-    /// Who asked for it, if a person.
-    pub asked_by_id: Option<Uuid>,
-    /// The server has said that it knows the job.
-    pub accepted: bool,
-    /// Somebody asked for it to stop.
-    pub cancel_asked: bool,
-    /// What is kept of the restore that it is about.
-    pub restore: Option<Kept>,
-}
-
-impl Stored {
-    /// What it does, for a sentence: `the backup of acme`.
-    pub fn in_words(&self) -> String {
-        let restore = self.operation.restore.as_ref().map(RestoreFacts::what_into_what).unwrap_or_default();
-        match self.operation.kind {
-            OperationKind::Backup => format!("the backup of {}", self.database),
-            OperationKind::Restore => format!("the restore of {restore}"),
-            OperationKind::Undo => format!("undoing the restore of {restore}"),
-            OperationKind::Verify => format!("the verification of the backups of {}", self.database),
-            OperationKind::Import => {
-                let file = self.operation.import.as_ref().map(ImportFacts::in_words).unwrap_or_default();
-                format!("the import of {file}")
-            }
-            OperationKind::Retention => format!("the retention of the backups of {}", self.database),
-        }
-    }
-}
-
-#[derive(sqlx::FromRow)]
-struct Row {
-    id: Uuid,
-    kind: String,
-    subscription_id: Option<Uuid>,
-    subscription_name: String,
-    server_id: Option<Uuid>,
-    server_name: String,
-    repository_id: Uuid,
-    backup_id: Uuid,
-    database_name: String,
-    format: String,
-    comment: String,
-    trigger_kind: String,
-    asked_by: String,
-    asked_by_id: Option<Uuid>,
-    accepted: bool,
-    cancel_asked: bool,
-    state: String,
-    phase: String,
-    done_bytes: i64,
-    total_bytes: Option<i64>,
-    created_at: i64,
-    started_at: Option<i64>,
-    finished_at: Option<i64>,
-    failure_code: Option<String>,
-    failure_message: Option<String>,
-    #[sqlx(flatten)]
-    restore: Columns,
-    #[sqlx(flatten)]
-    import: ImportColumns,
-}
-
-macro_rules! columns {
-    () => {
-        concat!(
-            "SELECT o.id, o.kind, o.subscription_id, o.subscription_name, o.server_id, o.server_name, o.repository_id,
-                o.backup_id, o.database_name, o.format, o.comment, o.trigger_kind, o.asked_by, o.asked_by_id,
-                o.accepted, o.cancel_asked, o.state, o.phase, o.done_bytes, o.total_bytes, o.created_at, o.started_at,
-                o.finished_at, o.failure_code, o.failure_message, ",
-            restore_columns!(),
-            import_columns!(),
-            "FROM operations o ",
-            restore_joins!(),
-            import_joins!()
-        )
-    };
-}
 
 macro_rules! shown {
     () => {
@@ -132,20 +29,23 @@ macro_rules! shown {
 
 /// An operation.
 pub async fn find(panel: &Panel, id: OperationId) -> AppResult<Stored> {
-    let row: Option<Row> = query!(panel.db, fetch_optional, concat!(columns!(), "WHERE o.id = $1"), id.0)?;
+    let row: Option<Row> = query!(panel.db, fetch_optional, concat!(operation_columns!(), "WHERE o.id = $1"), id.0)?;
     row.ok_or_else(|| AppError::not_found("This operation"))?.into_stored(panel.clock.now())
 }
 
 /// An operation, inside a transaction; seen from `now`.
 pub async fn find_in(tx: &mut Tx, id: OperationId, now: DateTime<Utc>) -> AppResult<Stored> {
-    let row: Option<Row> = query!(tx, fetch_optional, concat!(columns!(), "WHERE o.id = $1"), id.0)?;
+    let row: Option<Row> = query!(tx, fetch_optional, concat!(operation_columns!(), "WHERE o.id = $1"), id.0)?;
     row.ok_or_else(|| AppError::not_found("This operation"))?.into_stored(now)
 }
 
 /// Every operation that has not ended, the oldest first.
 pub async fn unfinished(panel: &Panel) -> AppResult<Vec<Stored>> {
-    let rows: Vec<Row> =
-        query!(panel.db, fetch_all, concat!(columns!(), "WHERE o.finished_at IS NULL ORDER BY o.created_at, o.id"))?;
+    let rows: Vec<Row> = query!(
+        panel.db,
+        fetch_all,
+        concat!(operation_columns!(), "WHERE o.finished_at IS NULL ORDER BY o.created_at, o.id")
+    )?;
     rows.into_iter().map(|row| row.into_stored(panel.clock.now())).collect()
 }
 
@@ -154,7 +54,7 @@ pub async fn unfinished_of(tx: &mut Tx, subscription: SubscriptionId, now: DateT
     let row: Option<Row> = query!(
         tx,
         fetch_optional,
-        concat!(columns!(), "WHERE o.finished_at IS NULL AND o.subscription_id = $1"),
+        concat!(operation_columns!(), "WHERE o.finished_at IS NULL AND o.subscription_id = $1"),
         subscription.0
     )?;
     row.map(|row| row.into_stored(now)).transpose()
@@ -167,13 +67,13 @@ pub async fn list(
     subscription: Option<SubscriptionId>,
     page: u32,
 ) -> AppResult<(Vec<Operation>, u64)> {
-    let (filter, subscription) = (filter_name(filter), subscription.map(|id| id.0));
+    let (filter, subscription) = (filter.as_str(), subscription.map(|id| id.0));
     let (matching,): (i64,) =
         query!(panel.db, fetch_one, concat!("SELECT COUNT(*) FROM operations o ", shown!()), subscription, filter)?;
     let rows: Vec<Row> = query!(
         panel.db,
         fetch_all,
-        concat!(columns!(), shown!(), " ORDER BY o.created_at DESC, o.id DESC LIMIT $3 OFFSET $4"),
+        concat!(operation_columns!(), shown!(), " ORDER BY o.created_at DESC, o.id DESC LIMIT $3 OFFSET $4"),
         subscription,
         filter,
         i64::from(LOG_PAGE_ROWS),
@@ -342,7 +242,7 @@ pub async fn unsettled(panel: &Panel, after: Option<Seen>) -> AppResult<Vec<Stor
         panel.db,
         fetch_all,
         concat!(
-            columns!(),
+            operation_columns!(),
             "WHERE o.restore_id IS NOT NULL AND NOT o.settled
                  AND (o.state = 'interrupted' OR (o.kind = 'restore' AND o.state = 'succeeded'
                      AND r.undone_at IS NULL AND r.undo_until <= $1))
@@ -393,70 +293,4 @@ pub async fn read_log(panel: &Panel, id: OperationId) -> AppResult<Vec<LogLine>>
         LogLine { at: moment(at), level, message }
     });
     Ok(lines.collect())
-}
-
-impl Row {
-    fn into_stored(self, now: DateTime<Utc>) -> AppResult<Stored> {
-        let unreadable = || {
-            tracing::error!("The operation {} holds a word that this version does not know", self.id);
-            AppError::Internal
-        };
-        let failure = match (self.failure_code, self.failure_message) {
-            (Some(code), Some(message)) => Some(Failure { code: named(&code).ok_or_else(unreadable)?, message }),
-            _ => None,
-        };
-        let restore = self.restore.into_restore(&self.database_name, self.subscription_id.is_some(), now)?;
-        let (facts, kept) = restore.unzip();
-        let operation = Operation {
-            id: OperationId(self.id),
-            kind: OperationKind::parse(&self.kind).ok_or_else(unreadable)?,
-            subscription: self.subscription_id.map(SubscriptionId),
-            subscription_name: self.subscription_name,
-            server: self.server_name,
-            asked_by: self.asked_by,
-            state: JobState::parse(&self.state).ok_or_else(unreadable)?,
-            phase: named::<Phase>(&self.phase).ok_or_else(unreadable)?,
-            progress: Progress { done_bytes: number(self.done_bytes), total_bytes: self.total_bytes.map(number) },
-            bytes_per_second: None,
-            created_at: moment(self.created_at),
-            started_at: self.started_at.map(moment),
-            finished_at: self.finished_at.map(moment),
-            failure,
-            restore: facts,
-            import: self.import.into_facts(),
-        };
-        Ok(Stored {
-            operation,
-            server: self.server_id.map(ServerId),
-            repository: RepositoryId(self.repository_id),
-            backup: BackupId(self.backup_id),
-            database: self.database_name,
-            format: BackupFormat::parse(&self.format).ok_or_else(unreadable)?,
-            comment: self.comment,
-            trigger: Trigger::parse(&self.trigger_kind).ok_or_else(unreadable)?,
-            asked_by_id: self.asked_by_id,
-            accepted: self.accepted,
-            cancel_asked: self.cancel_asked,
-            restore: kept,
-        })
-    }
-}
-
-const fn filter_name(filter: OperationFilter) -> &'static str {
-    match filter {
-        OperationFilter::All => "all",
-        OperationFilter::Unfinished => "unfinished",
-        OperationFilter::Failed => "failed",
-        OperationFilter::Restores => "restores",
-    }
-}
-
-/// The word that a plain enum has on the wire, which is also the one that is stored.
-fn name_of(value: &impl Serialize) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(ToOwned::to_owned)).unwrap_or_default()
-}
-
-/// The reverse of [`name_of`].
-pub fn named<T: DeserializeOwned>(word: &str) -> Option<T> {
-    serde_json::from_value(serde_json::Value::String(word.to_owned())).ok()
 }

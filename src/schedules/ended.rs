@@ -9,7 +9,7 @@ use crate::{
     operations::{
         OperationId,
         follow::{self, LEASE},
-        store::named,
+        stored::named,
     },
     server::{
         Panel,

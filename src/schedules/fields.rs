@@ -190,8 +190,8 @@ fn repeats_choice(value: Repeats, chosen: Repeats, name: &'static str, about: &'
 
 fn weekday_field(chosen: Weekday) -> AnyView {
     let options: Vec<_> = Weekday::ALL
-        .iter()
-        .map(|(day, value, name)| view! { <option value=*value selected=*day == chosen>{*name}</option> })
+        .into_iter()
+        .map(|day| view! { <option value=day.as_str() selected=day == chosen>{day.label()}</option> })
         .collect();
     view! {
         <div class="field for-weekly">
@@ -253,10 +253,9 @@ pub fn preview_button(plan: PlanForm, existing: bool) -> AnyView {
 impl Schedule {
     /// In a few words: `every day at 02:00`; nothing when it is off.
     pub fn in_words(&self) -> Option<String> {
-        let day = Weekday::ALL.iter().find(|(day, ..)| *day == self.weekday).map_or("", |(.., name)| name);
         self.enabled.then(|| match self.repeats {
             Repeats::Daily => format!("every day at {}", self.times),
-            Repeats::Weekly => format!("every {day} at {}", self.times),
+            Repeats::Weekly => format!("every {} at {}", self.weekday.label(), self.times),
             Repeats::Cron => format!("by cron: {}", self.cron),
         })
     }

@@ -7,7 +7,7 @@
 use backup_api::BackupFormat;
 use serde::{Deserialize, Serialize};
 
-use crate::retention::Preview;
+use crate::{names::names, retention::Preview};
 
 pub mod api;
 #[cfg(feature = "ssr")]
@@ -75,21 +75,7 @@ pub enum Repeats {
     Cron,
 }
 
-impl Repeats {
-    /// Its name in forms and addresses.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Daily => "daily",
-            Self::Weekly => "weekly",
-            Self::Cron => "cron",
-        }
-    }
-
-    /// The reverse of [`Self::as_str`].
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Daily, Self::Weekly, Self::Cron].into_iter().find(|repeats| repeats.as_str() == text)
-    }
-}
+names!(Repeats { Daily: "daily", Weekly: "weekly", Cron: "cron" });
 
 /// A day of the week.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,23 +92,15 @@ pub enum Weekday {
     Sunday,
 }
 
-impl Weekday {
-    /// All of them with their names in forms and for people.
-    pub const ALL: [(Self, &'static str, &'static str); 7] = [
-        (Self::Monday, "monday", "Monday"),
-        (Self::Tuesday, "tuesday", "Tuesday"),
-        (Self::Wednesday, "wednesday", "Wednesday"),
-        (Self::Thursday, "thursday", "Thursday"),
-        (Self::Friday, "friday", "Friday"),
-        (Self::Saturday, "saturday", "Saturday"),
-        (Self::Sunday, "sunday", "Sunday"),
-    ];
-
-    /// The day with this name in forms and addresses.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, name, _)| *name == text).map(|(day, ..)| *day)
-    }
-}
+names!(Weekday {
+    Monday: "monday", "Monday";
+    Tuesday: "tuesday", "Tuesday";
+    Wednesday: "wednesday", "Wednesday";
+    Thursday: "thursday", "Thursday";
+    Friday: "friday", "Friday";
+    Saturday: "saturday", "Saturday";
+    Sunday: "sunday", "Sunday";
+});
 
 /// What the form of a subscription shows besides the subscription.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::{ConnectionView, api::TestConnection, test_report::TestResult};
 use crate::{
-    components::{Choice, Field, FieldError, field::field_error, typed},
+    components::{Choice, Field, LinesField, typed},
     error::AppError,
 };
 
@@ -69,28 +69,10 @@ pub fn connection_section(
             <div class="fields for-postgres">
                 <Field label="Connection URL" name="input[postgres_url]" kind="password" hint=url_hint autocomplete="new-password" class="wide" failure />
                 <Field label="Filestore folder" name="input[filestore]" value=filestore hint="The folder that holds 00 to ff, as the backup server sees it. Empty: no attachments are backed up." placeholder="/var/lib/odoo/filestore/acme" failure />
-                {addons_field(addons, failure)}
+                <LinesField label="Addons folders" name="input[addons]" value=addons hint="One a line; needed to neutralize a restored database. May stay empty." failure />
             </div>
             <TestResult test />
         </section>
-    }
-    .into_any()
-}
-
-fn addons_field(addons: String, failure: Signal<Option<AppError>>) -> AnyView {
-    let error = Signal::derive(move || field_error(failure, "input[addons]"));
-    let addons = typed::text(failure, "input[addons]", addons);
-    view! {
-        <div class="field">
-            <label for="input-addons">"Addons folders"</label>
-            <textarea id="input-addons" name="input[addons]" rows="3" spellcheck="false" aria-describedby="input-addons-about">
-                {addons}
-            </textarea>
-            <div id="input-addons-about">
-                <FieldError error />
-                <span class="hint">"One a line; needed to neutralize a restored database. May stay empty."</span>
-            </div>
-        </div>
     }
     .into_any()
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     components::{
-        Badge, Column, Empty, Head, Icon, Moment, Pager, Search, Session, TableHead, badge::state_tone, fetched,
+        Badge, Column, Empty, Head, Icon, Moment, Pager, Search, Session, Table, badge::state_tone, fetched,
         fetched_beside, figures,
     },
     operations::following::Live,
@@ -95,12 +95,7 @@ fn page_view(query: &ListQuery, page: SubscriptionPage, role: Role, selection: S
         query::href(&ListQuery { page, ..pages.clone() })
     };
     let table = view! {
-        <div class="card table-card">
-            <table class="table linked" role="table" aria-label="Subscriptions">
-                <TableHead columns=columns(query, selection.is_some()) />
-                <tbody role="rowgroup">{rows}</tbody>
-            </table>
-        </div>
+        <Table label="Subscriptions" class="linked" columns=columns(query, selection.is_some()) rows />
     }
     .into_any();
     view! {

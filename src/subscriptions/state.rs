@@ -3,6 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::names::names;
+
 /// How a subscription's backups stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -17,35 +19,13 @@ pub enum BackupState {
     NotConfigured,
 }
 
-impl BackupState {
-    /// Every state, the best first.
-    pub const ALL: [Self; 4] = [Self::Normal, Self::Warning, Self::Danger, Self::NotConfigured];
-
-    /// Its name in addresses and storage.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Normal => "normal",
-            Self::Warning => "warning",
-            Self::Danger => "danger",
-            Self::NotConfigured => "not_configured",
-        }
-    }
-
-    /// The reverse of [`Self::as_str`].
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text)
-    }
-
-    /// Its name on a badge.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Normal => "Normal",
-            Self::Warning => "Warning",
-            Self::Danger => "Danger",
-            Self::NotConfigured => "Not configured",
-        }
-    }
-}
+// The best first.
+names!(BackupState {
+    Normal: "normal", "Normal";
+    Warning: "warning", "Warning";
+    Danger: "danger", "Danger";
+    NotConfigured: "not_configured", "Not configured";
+});
 
 /// What the state is computed from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

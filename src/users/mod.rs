@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::error::{AppError, AppResult};
+use crate::{
+    error::{AppError, AppResult},
+    names::names,
+};
 
 pub mod api;
 #[cfg(feature = "ssr")]
@@ -44,21 +47,9 @@ pub enum Role {
     Administrator,
 }
 
+names!(Role { Viewer: "viewer", Operator: "operator", Administrator: "administrator" });
+
 impl Role {
-    /// Its name in storage.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Operator => "operator",
-            Self::Administrator => "administrator",
-        }
-    }
-
-    /// The reverse of [`Self::as_str`].
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Viewer, Self::Operator, Self::Administrator].into_iter().find(|role| role.as_str() == text)
-    }
-
     /// The role that somebody named.
     pub fn named(text: &str) -> AppResult<Self> {
         Self::parse(text).ok_or_else(|| AppError::field("role", "The role is viewer, operator or administrator."))

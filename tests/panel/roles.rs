@@ -86,6 +86,7 @@ fn doors() -> Vec<Door> {
         (alerts::DeleteChannel::PATH, &[("id", ID)], Some(Administrator)),
         (alerts::TestChannel::PATH, &[("id", ID)], Some(Administrator)),
         (alerts::SaveRules::PATH, &[], Some(Administrator)),
+        (alerts::TestPing::PATH, &[("subscription", ID)], Some(Administrator)),
         (alerts::SaveOverride::PATH, &[("input[subscription]", ID)], Some(Administrator)),
         (backups::CreateBackup::PATH, &[("subscription", ID)], Some(Operator)),
         (backups::BackUpNow::PATH, &[], Some(Operator)),

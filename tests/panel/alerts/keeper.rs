@@ -60,6 +60,12 @@ impl Keeper {
     /// Makes a good backup of so many bytes.
     pub async fn succeeds(&self, browser: &Browser, id: SubscriptionId, at: DateTime<Utc>, bytes: u64) -> Operation {
         let operation = self.begins(browser, id).await;
+        self.ends_well(operation, at, bytes);
+        browser.end_of(operation).await
+    }
+
+    /// Makes the backup that was asked for last a good one.
+    pub fn ends_well(&self, operation: OperationId, at: DateTime<Utc>, bytes: u64) {
         let made = {
             let mut state = self.state.lock().unwrap();
             let (repository, start) = state.backups.last().unwrap().clone();
@@ -80,7 +86,6 @@ impl Keeper {
             job.finished_at = Some(at);
             job.backup = Some(made);
         });
-        browser.end_of(operation).await
     }
 
     /// Lets a backup fail.
@@ -101,7 +106,8 @@ impl Keeper {
         browser.end_of(operation).await
     }
 
-    fn end_badly(&self, operation: OperationId, code: FailureCode, words: &str) {
+    /// Makes an operation fail.
+    pub fn end_badly(&self, operation: OperationId, code: FailureCode, words: &str) {
         self.jobs.change(JobId(operation.0), |job| {
             job.state = JobState::Failed;
             job.failure = Some(Failure { code, message: words.to_owned() });

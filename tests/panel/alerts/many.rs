@@ -9,6 +9,7 @@ use crate::stage::Stage;
 
 on_both_databases!(
     many_that_turn_at_once_are_one_message,
+    thousands_that_turn_at_once_are_one_short_message,
     what_lasts_is_repeated_and_no_more,
     a_restart_loses_nothing_and_repeats_nothing,
     what_there_was_nobody_to_tell_is_told_when_there_is,
@@ -39,6 +40,52 @@ async fn many_that_turn_at_once_are_one_message(stage: Stage) {
     assert_ne!(first.json()["id"], second.json()["id"]);
     let log = scene.log().await;
     assert!(log.iter().all(|delivery| delivery.title.ends_with(", and 24 more")), "{log:?}");
+}
+
+const THOUSANDS: usize = 5_000;
+
+/// Copies the subscription “First” so many times; an id is random in another way on each database.
+macro_rules! copies {
+    ($id:literal) => {
+        concat!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+             INSERT INTO subscriptions (id, name, name_key, database_name, search_text, server_id, repository_id,
+                 connection, odoo_url, redacted_postgres_url, filestore, addons, keep_daily, keep_weekly, keep_monthly,
+                 keep_latest, created_at)
+             SELECT ",
+            $id,
+            ", 'Number ' || CAST(i AS TEXT), 'number ' || CAST(i AS TEXT), s.database_name, '', s.server_id, ",
+            $id,
+            ", s.connection, '', '', '', '', 7, 2, 1, 7, s.created_at FROM n, subscriptions s WHERE s.name = 'First'"
+        )
+    };
+}
+
+async fn thousands_that_turn_at_once_are_one_short_message(stage: Stage) {
+    let mut scene = Scene::of(stage).await;
+    scene.add("First").await;
+    let is_postgres = scene.stage.config.database_url.is_some();
+    let copies = if is_postgres { copies!("gen_random_uuid()") } else { copies!("randomblob(16)") };
+    scene.stage.sql(copies).await.unwrap();
+    for repeated in [false, true] {
+        scene.forward(TimeDelta::hours(25)).await;
+        let began = std::time::Instant::now();
+        let got = scene.told().await;
+        let took = began.elapsed();
+        assert!(took.as_secs() < 30, "telling them took {took:?}");
+        let [message] = got.as_slice() else { panic!("{} messages", got.len()) };
+        assert!(message.body.len() < 200_000, "{} bytes", message.body.len());
+        let json = message.json();
+        assert_eq!(json["title"], "5,001 problems");
+        assert_eq!((message.events().len(), json["more"].as_u64()), (100, Some(THOUSANDS as u64 + 1 - 100)));
+        assert_eq!(json["alerts"][0]["repeated"], repeated);
+        assert!(json["text"].as_str().unwrap().ends_with("And 4,981 more."));
+        println!("{THOUSANDS} together: {took:?}, {} bytes", message.body.len());
+    }
+    let log = scene.log().await;
+    assert_eq!(log.len(), 2, "{log:?}");
+    assert!(log[0].title.ends_with("and 5,000 more") || log[0].title.ends_with("and 5000 more"), "{log:?}");
+    assert!(scene.told().await.is_empty());
 }
 
 async fn what_lasts_is_repeated_and_no_more(stage: Stage) {

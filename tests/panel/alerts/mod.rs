@@ -9,6 +9,7 @@ mod mail;
 mod many;
 mod own;
 mod panels;
+mod pings;
 mod retries;
 pub mod scene;
 mod sink;
