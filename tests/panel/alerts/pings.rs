@@ -266,6 +266,7 @@ async fn a_test_changes_no_check(stage: Stage) {
     assert!(page.contains("did not arrive at “Ping of Acme”"), "{page}");
     let shown = format!("{page} {:?}", scene.log().await);
     assert!(!shown.contains("-secret"), "{shown}");
+    scene.hooks.take();
     // With one check for all.
     let all = channel(&scene, "Dead man", "/all").await;
     pings(&scene, 1).await;
