@@ -12,7 +12,7 @@ use std::{
 use backup_api::{BackupFormat, DatabaseName, Failure, Phase, Secret, Source};
 use backup_server::{
     archives::Limits,
-    repositories::ReportProgress,
+    repositories::{Filestore, ReportProgress, attachment_path},
     sources::{AddressPolicy, OpenedSource, PgTools, SourceFacts, SourceSettings, Sources, Staging, Timeouts},
 };
 use tempfile::TempDir;
@@ -30,7 +30,7 @@ pub struct Setting {
 /// A source that was read to its end.
 pub struct Read {
     pub files: BTreeMap<String, Vec<u8>>,
-    /// In the order of the content.
+    /// Sorted.
     pub paths: Vec<String>,
     pub vanished: Vec<String>,
     pub facts: SourceFacts,
@@ -131,23 +131,30 @@ pub async fn read(opened: OpenedSource) -> Result<Read, Failure> {
     tokio::task::spawn_blocking(move || {
         let mut read = Read { files: BTreeMap::new(), paths: Vec::new(), vanished: Vec::new(), facts };
         let mut broken = None;
-        for file in content.files {
+        let Filestore { files, open, may_lack_files } = content.filestore;
+        let of_filestore = files.into_iter().enumerate().map(|(place, file)| {
+            let opened = open(place, &file.sha1);
+            (attachment_path(&file.sha1), Some(file.size), opened, may_lack_files)
+        });
+        let single = content.files.into_iter().map(|file| (file.path, file.size, (file.open)(), false));
+        for (path, size, opened, may_be_missing) in single.chain(of_filestore) {
             let mut bytes = Vec::new();
-            match (file.open)().and_then(|mut reader| io::Read::read_to_end(&mut reader, &mut bytes)) {
+            match opened.and_then(|mut reader| io::Read::read_to_end(&mut reader, &mut bytes)) {
                 Ok(_) => {
-                    if let Some(size) = file.size {
-                        assert_eq!(bytes.len() as u64, size, "{}", file.path);
+                    if let Some(size) = size {
+                        assert_eq!(bytes.len() as u64, size, "{path}");
                     }
-                    read.paths.push(file.path.clone());
-                    read.files.insert(file.path, bytes);
+                    read.paths.push(path.clone());
+                    read.files.insert(path, bytes);
                 }
-                Err(_) if file.may_be_missing => read.vanished.push(file.path),
+                Err(_) if may_be_missing => read.vanished.push(path),
                 Err(error) => {
                     broken = Some(error);
                     break;
                 }
             }
         }
+        read.paths.sort_unstable();
         let verdict = finish();
         drop(guard);
         verdict?;
