@@ -27,7 +27,10 @@ use super::{
 use crate::router::{Answer, Refusal};
 
 /// Bytes between two syncs: a sync of each chunk would make an upload several times slower.
-const SYNC_STEP: u64 = 16 << 20;
+const SYNC_STEP: u64 = 8 << 20;
+/// Bytes behind the beginning of the last sync at which a chunk waits for it. A crash loses no more than these and those
+/// of the sync.
+const MOST_UNSYNCED: u64 = 2 * SYNC_STEP;
 
 /// One upload.
 pub(super) struct Arrival {
@@ -170,10 +173,12 @@ impl Arrival {
         writing.record.upload.expires_at = expires_at;
         let upload = writing.record.upload.clone();
         self.arrived.store(upload.offset, Ordering::SeqCst);
-        if upload.is_complete() {
+        let unsynced = upload.offset - writing.sync_begun;
+        if upload.is_complete() || unsynced >= MOST_UNSYNCED {
+            writing.sync_begun = upload.offset;
             let synced = self.synced();
             self.sync(synced, &file, &writing.record)?;
-        } else if upload.offset - writing.sync_begun >= SYNC_STEP {
+        } else if unsynced >= SYNC_STEP {
             self.sync_behind(&mut writing, file);
         }
         Ok(upload)

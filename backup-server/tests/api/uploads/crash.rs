@@ -61,7 +61,7 @@ async fn killed_in_the_middle_of_an_upload_it_goes_on_from_what_is_certain() {
         let found = process.client.upload(id).await.unwrap();
         let found_offset = usize::try_from(found.offset).unwrap();
         assert!(found_offset <= offset + if kept { CHUNK } else { 0 } + CHUNK, "{found_offset} after {offset}");
-        assert!(offset - found_offset.min(offset) <= 17 * CHUNK, "{found_offset} after {offset}: too much was lost");
+        assert!(offset - found_offset.min(offset) <= 25 * CHUNK, "{found_offset} after {offset}: too much was lost");
         let part = std::fs::read(data.path().join("uploads").join(format!("{id}.part"))).unwrap();
         assert!(part.len() == found_offset && part == file[..found_offset], "what it says is there is there");
     }
