@@ -67,9 +67,11 @@ pub struct Connection {
     pub undo_hours: u32,
 }
 
+type StoredConnection = (String, String, Vec<u8>, bool, Option<Uuid>, i64);
+
 /// How to talk to a server.
 pub async fn connection(panel: &Panel, id: ServerId) -> AppResult<Option<Connection>> {
-    let row: Option<(String, String, Vec<u8>, bool, Option<Uuid>, i64)> = query!(
+    let row: Option<StoredConnection> = query!(
         panel.db,
         fetch_optional,
         "SELECT name, url, token, embedded, folder, undo_hours FROM backup_servers WHERE id = $1",
