@@ -182,7 +182,9 @@ mod tests {
         let of = |text: &str| checksum(&headers(&[("upload-checksum", text)]));
         let is_right = |text: &str, parts: &[&[u8]]| {
             let mut sum = Summing::new(&of(text).unwrap().unwrap());
-            parts.iter().for_each(|part| sum.add(part));
+            for part in parts {
+                sum.add(part);
+            }
             sum.matches()
         };
         for text in ["sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=", "sha256 uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek="] {

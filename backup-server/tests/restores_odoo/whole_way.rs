@@ -173,8 +173,8 @@ async fn an_undo_that_is_sent_elsewhere_is_refused_and_can_be_asked_for_again() 
     }
     let refused = crate::stage::undo(&stage.served.client, job.id, &wrong).await;
     assert_eq!(refused.state, JobState::Failed, "{:?}", refused.failure);
-    let state = stage.served.client.restore_state(job.id).await.unwrap();
-    assert!(matches!(state.standing, RestoreStanding::Kept { .. }), "{state:?}");
+    let told = stage.served.client.restore_state(job.id).await.unwrap();
+    assert!(matches!(told.standing, RestoreStanding::Kept { .. }), "{told:?}");
     let undone = stage.undo(job.id).await;
     assert_eq!(undone.state, JobState::Succeeded, "{:?}", undone.failure);
     stage.assert_untouched("undone");

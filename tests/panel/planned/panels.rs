@@ -112,7 +112,7 @@ async fn a_run_goes_on_in_another_panel_when_its_own_is_gone() {
     // Each looks by itself, too: whichever began it is the one that goes.
     let first = owner(&stage, id).await == stage.running().panel.instance;
     let there = Browser::new(&second.address());
-    *there.cookie.lock().unwrap() = browser.cookie.lock().unwrap().clone();
+    there.cookie.lock().unwrap().clone_from(&browser.cookie.lock().unwrap());
     let (gone, left) = if first { (&browser, &there) } else { (&there, &browser) };
     gone.watch(operation, |seen| seen.phase == backup_api::Phase::WaitingForOdoo).await;
     let before = owner(&stage, id).await;
@@ -182,7 +182,7 @@ async fn two_panels_with_their_own_folders_have_their_own_embedded_servers() {
     let second = elsewhere(&stage, folder.path()).await.unwrap();
     assert_eq!(stage.number("SELECT COUNT(*) FROM backup_servers WHERE embedded").await, 2);
     let there = Browser::new(&second.address());
-    *there.cookie.lock().unwrap() = browser.cookie.lock().unwrap().clone();
+    there.cookie.lock().unwrap().clone_from(&browser.cookie.lock().unwrap());
     stage.turned.forward(TimeDelta::minutes(2));
     let page = there.line_page(id).await;
     assert!(page.server_unreachable.unwrap().contains("This machine"), "another panel's server is not its own");
@@ -198,7 +198,7 @@ async fn by_hand(stage: &Stage) -> (Running, Browser, Browser, StandIn, Remote, 
     let browser = stage.administrator().await;
     let second = another(stage).await;
     let there = Browser::new(&second.address());
-    *there.cookie.lock().unwrap() = browser.cookie.lock().unwrap().clone();
+    there.cookie.lock().unwrap().clone_from(&browser.cookie.lock().unwrap());
     let cluster = Cluster::shared();
     let odoo = StandIn::start(cluster, &cluster.data_dir(), Options::default()).unwrap();
     odoo.set_trap(Trap::Stall);

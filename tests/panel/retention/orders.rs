@@ -83,7 +83,7 @@ impl Scene {
             job.state = state;
             job.removed = removed.iter().copied().map(remote).collect();
             let message = "The disk broke.".to_owned();
-            job.failure = (state == JobState::Failed).then(|| Failure { code: FailureCode::Storage, message });
+            job.failure = (state == JobState::Failed).then_some(Failure { code: FailureCode::Storage, message });
         });
         self.browser.end_of(id).await
     }
