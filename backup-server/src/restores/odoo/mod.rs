@@ -42,10 +42,10 @@ pub(super) async fn restore(work: &mut RestoreTask) -> Result<(), Failure> {
     let backup = verify::read_backup(work).await?;
     work.task.record.marks.replaces = replaces;
     work.task.step(Step::Preparing).await?;
-    if let Err(why) = make(work, &target, &backup, replaces).await {
-        return Err(clean_up(&work.task, &target, why).await);
+    match make(work, &target, &backup, replaces).await {
+        Ok(files) => take_name(&mut work.task, &target, replaces, &files).await,
+        Err(why) => Err(clean_up(&work.task, &target, why).await),
     }
-    take_name(work, &target, replaces).await
 }
 
 /// Looks at the names and the password just before something is sent; tells whether a database is replaced.
@@ -66,8 +66,13 @@ async fn look_before(task: &Task, target: &Target) -> Result<bool, Failure> {
     }
 }
 
-/// Makes the restored database under its scratch name, and compares it.
-async fn make(work: &mut RestoreTask, target: &Target, backup: &DumpRead, replaces: bool) -> Result<(), Failure> {
+/// Makes the restored database under its scratch name, and compares it; gives the files of attachments that belong to it.
+async fn make(
+    work: &mut RestoreTask,
+    target: &Target,
+    backup: &DumpRead,
+    replaces: bool,
+) -> Result<Vec<[u8; 20]>, Failure> {
     let keeps_files = replaces && work.reader.is_custom();
     let composed = if keeps_files { Some(compose::compose(work, target).await?) } else { None };
     work.task.enter(Phase::SendingToOdoo)?;
@@ -93,12 +98,11 @@ async fn make(work: &mut RestoreTask, target: &Target, backup: &DumpRead, replac
         undo_until,
         notes: verified.notes,
     });
-    Ok(())
+    Ok(composed.map_or_else(|| verify::attachments_of(&work.reader), |composed| composed.attachments))
 }
 
 /// Gives the restored database the live name.
-async fn take_name(work: &mut RestoreTask, target: &Target, replaces: bool) -> Result<(), Failure> {
-    let task = &mut work.task;
+async fn take_name(task: &mut Task, target: &Target, replaces: bool, files: &[[u8; 20]]) -> Result<(), Failure> {
     if let Err(why) = task.enter(Phase::Swapping) {
         return Err(clean_up(task, target, why).await);
     }
@@ -113,15 +117,33 @@ async fn take_name(work: &mut RestoreTask, target: &Target, replaces: bool) -> R
         }
     }
     task.pass("renamed").await;
-    if !replaces
-        && let Err(why) = verify::live_attachments(&task.app, target, &work.reader, &task.record.database).await
-    {
-        target.rename(task.record.database.as_str(), &task.record.scratch).await.map_err(not_taken_back)?;
+    task.context.enter(Phase::Verifying);
+    if let Err(why) = verify::live_attachments(&task.app, target, files, &task.record.database).await {
+        if is_away(&why) {
+            return Err(why);
+        }
+        give_back(&task.app, target, &task.record).await?;
         task.step(Step::Preparing).await?;
-        let why = in_the_way(&task.record, &why);
+        let why = left_behind(&task.record, &why);
         return Err(clean_up(task, target, why).await);
     }
     task.step(Step::Swapped).await
+}
+
+/// Whether Odoo did not answer: then nothing is known, and it is asked again.
+const fn is_away(why: &Failure) -> bool {
+    matches!(why.code, FailureCode::Source | FailureCode::Unreachable | FailureCode::Stalled)
+}
+
+/// Takes the live name from the restored database, and gives it back to the one that it replaced, if any.
+async fn give_back(app: &App, target: &Target, record: &Record) -> Result<(), Failure> {
+    if !record.marks.replaces {
+        return target.rename(record.database.as_str(), &record.scratch).await.map_err(not_taken_back);
+    }
+    match swap::swap_back(app, record, target).await {
+        Ok(()) => Ok(()),
+        Err(NotSwapped::Unknown(why) | NotSwapped::TakenBack(why)) => Err(why),
+    }
 }
 
 fn not_taken_back(error: target::NotRenamed) -> Failure {
@@ -130,11 +152,20 @@ fn not_taken_back(error: target::NotRenamed) -> Failure {
     }
 }
 
-fn in_the_way(record: &Record, why: &Failure) -> Failure {
+/// The failure of a restored database whose files did not come along with its name.
+fn left_behind(record: &Record, why: &Failure) -> Failure {
     if why.code != FailureCode::Mismatch {
         return why.clone();
     }
     let name = &record.database;
+    if record.marks.replaces {
+        let message = format!(
+            "Odoo gave the restored database the name “{name}”, but not its attachments: their folder was left behind, \
+             perhaps for a lack of rights or space in Odoo's data_dir. The restore was taken back. Look at Odoo's log, and \
+             whether the attachments of “{name}” open, before you restore again."
+        );
+        return failure(FailureCode::Mismatch, message);
+    }
     let message = format!(
         "The attachments are not there under the name “{name}”: a folder of an earlier database is in the way on the Odoo \
          server, and then Odoo leaves the files where they were. The restore was taken back. Move the folder away (in \
@@ -166,7 +197,7 @@ pub(super) async fn undo(task: &mut Task) -> Result<(), Failure> {
     let target = ready_to_undo(task).await?;
     task.step(Step::Undoing).await?;
     task.pass("undoing").await;
-    match swap::swap_back(task, &target).await {
+    match swap::swap_back(&task.app, &task.record, &target).await {
         Ok(()) => {}
         Err(NotSwapped::Unknown(why) | NotSwapped::TakenBack(why)) => return Err(why),
     }
@@ -233,21 +264,32 @@ async fn recover_swap(app: &App, target: &Target, record: &Record) -> Result<Rec
         // What was restored is verified, and one rename is to be done either way.
         Reached::Between => {
             target.rename(&record.scratch, record.database.as_str()).await.map_err(not_taken_back)?;
-            Ok(Recovered::Finished)
+            look_at_files(app, target, record).await
         }
-        Reached::After if record.marks.replaces => Ok(Recovered::Finished),
-        Reached::After => {
-            let reader = app.repositories.open_backup(record.repository, record.backup).await.map_err(Failure::from)?;
-            match verify::live_attachments(app, target, &reader, &record.database).await {
-                Ok(()) => Ok(Recovered::Finished),
-                Err(why) if why.code == FailureCode::Mismatch => {
-                    target.rename(record.database.as_str(), &record.scratch).await.map_err(not_taken_back)?;
-                    remove(target, &record.scratch).await?;
-                    tracing::warn!(restore.id = %record.id, "{}", in_the_way(record, &why).message);
-                    Ok(Recovered::TakenBack)
-                }
-                Err(why) => Err(why),
-            }
+        Reached::After => look_at_files(app, target, record).await,
+    }
+}
+
+/// Whether the restored database has its files under the live name; taken back when it has not.
+async fn look_at_files(app: &App, target: &Target, record: &Record) -> Result<Recovered, Failure> {
+    let reader = match app.repositories.open_backup(record.repository, record.backup).await {
+        Ok(reader) => reader,
+        // What was replaced is there still, and looked for before it goes.
+        Err(error) if record.marks.replaces && record.keep_until.is_some() => {
+            tracing::warn!(restore.id = %record.id, %error, "The files of the restored database could not be compared");
+            return Ok(Recovered::Finished);
+        }
+        Err(error) => return Err(Failure::from(error)),
+    };
+    let files = verify::attachments_of(&reader);
+    match verify::live_attachments(app, target, &files, &record.database).await {
+        Ok(()) => Ok(Recovered::Finished),
+        Err(why) if is_away(&why) => Err(why),
+        Err(why) => {
+            give_back(app, target, record).await?;
+            remove(target, &record.scratch).await?;
+            tracing::warn!(restore.id = %record.id, "{}", left_behind(record, &why).message);
+            Ok(Recovered::TakenBack)
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{
     super::{Record, Task, task::failure},
     target::{NotRenamed, Standing, Target},
 };
+use crate::server::App;
 
 /// Why the restored database has not the live name.
 #[derive(Debug)]
@@ -45,14 +46,13 @@ pub(super) async fn swap(task: &Task, target: &Target, replaces: bool) -> Result
 }
 
 /// The replaced database takes its name again; the restored one gets its scratch name.
-pub(super) async fn swap_back(task: &Task, target: &Target) -> Result<(), NotSwapped> {
-    let record = &task.record;
+pub(super) async fn swap_back(app: &App, record: &Record, target: &Target) -> Result<(), NotSwapped> {
     let live = record.database.as_str();
     target.rename(live, &record.scratch).await.map_err(|error| match error {
         NotRenamed::Untouched(why) => NotSwapped::TakenBack(why),
         NotRenamed::Unknown(why) => NotSwapped::Unknown(unknown(record, &why)),
     })?;
-    task.pass("between back").await;
+    app.config.pass("between back").await;
     match target.rename(&record.previous, live).await {
         Ok(()) => Ok(()),
         Err(NotRenamed::Unknown(why)) => Err(NotSwapped::Unknown(unknown(record, &why))),

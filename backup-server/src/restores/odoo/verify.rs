@@ -123,20 +123,20 @@ fn kept(composed: &Composed, opened: &OpenedSource) -> String {
     )
 }
 
-/// Whether all files of the backup are there under the live name, where a folder in the way hides them.
+/// Whether all of these files are there under the live name: a rename may have left them behind.
 pub(super) async fn live_attachments(
     app: &App,
     target: &Target,
-    reader: &BackupReader,
+    wanted: &[[u8; 20]],
     live: &DatabaseName,
 ) -> Result<(), Failure> {
-    if reader.attachment_count() == 0 {
+    if wanted.is_empty() {
         return Ok(());
     }
     check_shown(target, live).await?;
     let cancel = CancellationToken::new();
     let opened = read_back(app, target, live, BackupFormat::Zip, Arc::new(|_, _| ()), &cancel).await?;
-    check_attachments(reader, &opened)?;
+    check_files(wanted, &opened)?;
     let dropped = tokio::task::spawn_blocking(move || drop(opened)).await;
     dropped.map_err(|error| failure(FailureCode::Internal, error.to_string()))
 }
@@ -186,10 +186,13 @@ fn check_attachments(reader: &BackupReader, opened: &OpenedSource) -> Result<Opt
     if reader.is_custom() {
         return Ok(None);
     }
-    let wanted: Vec<[u8; 20]> =
-        (0..reader.attachment_count()).filter_map(|place| reader.attachment(place)).map(|(sha1, _)| sha1).collect();
-    check_files(&wanted, opened)?;
+    check_files(&attachments_of(reader), opened)?;
     Ok(opened.facts.attachments.clone())
+}
+
+/// The files of a backup.
+pub(super) fn attachments_of(reader: &BackupReader) -> Vec<[u8; 20]> {
+    (0..reader.attachment_count()).filter_map(|place| reader.attachment(place)).map(|(sha1, _)| sha1).collect()
 }
 
 fn check_files(wanted: &[[u8; 20]], opened: &OpenedSource) -> Result<(), Failure> {
