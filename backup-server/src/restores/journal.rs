@@ -101,8 +101,6 @@ pub(crate) struct Marks {
     pub scratch_folder: Option<u64>,
     /// The temporary role that the dump is replayed by.
     pub role: Option<String>,
-    /// Odoo's `database.uuid` of the replaced database.
-    pub live_uuid: Option<String>,
     /// Odoo's `database.uuid` of the restored database.
     pub scratch_uuid: Option<String>,
     /// Whether a live database is replaced, where it has no number to be known by.

@@ -85,6 +85,7 @@ async fn make(
     let scratch = scratch.map_err(|error| failure(FailureCode::Internal, error.to_string()))?;
     let verified = verify::verify(work, target, &scratch, backup, composed.as_ref()).await?;
     let task = &mut work.task;
+    task.record.marks.scratch_uuid = verified.uuid;
     let kept = replaces && task.plan.undo_seconds > 0;
     let undo_until = kept.then(|| task.now() + TimeDelta::seconds(task.plan.undo_seconds.into()));
     task.record.keep_until = undo_until;
@@ -320,18 +321,38 @@ async fn remove(target: &Target, name: &str) -> Result<(), Failure> {
     }
 }
 
-/// Whether what was replaced may go; see [`super::targets`]. Which database has the live name, Odoo does not tell.
+/// Whether what was replaced may go; see [`super::targets`]. Odoo tells of a database only its name, so it is read back:
+/// it must be one that a restore made.
 pub(super) async fn may_drop(app: &App, plan: &RestorePlan, record: &Record) -> Result<(), Failure> {
     let target = Target::open(app, plan).await?;
-    if target.standing(record).await?.live {
+    let standing = target.standing(record).await?;
+    if !standing.previous {
         return Ok(());
     }
+    let name = &record.database;
+    if !standing.live {
+        return Err(kept(record, &format!("Odoo has no database “{name}” any more")));
+    }
+    let restores = app.restores.all();
+    let made = restores.iter().filter(|other| other.database == *name);
+    let made: Vec<&str> = made.filter_map(|other| other.marks.scratch_uuid.as_deref()).collect();
+    match verify::uuid(app, &target, name).await {
+        Ok(Some(uuid)) if made.contains(&uuid.as_str()) => Ok(()),
+        Ok(_) => {
+            Err(kept(record, &format!("The database “{name}” is not one that a restore made (its database.uuid)")))
+        }
+        Err(why) => Err(kept(record, &format!("The database “{name}” could not be looked at ({})", why.message))),
+    }
+}
+
+/// Why what was replaced stays although its time is over.
+fn kept(record: &Record, why: &str) -> Failure {
     let message = format!(
-        "Odoo has no database “{}” any more, so what the restore replaced is kept as “{}”: it may be the last one. \
-         Rename it, or remove it yourself when it is not needed.",
-        record.database, record.previous
+        "{why}, so what the restore replaced is kept as “{}”: it may be the last one. Rename it, or remove it yourself when \
+         it is not needed.",
+        record.previous
     );
-    Err(failure(FailureCode::Preflight, message))
+    failure(FailureCode::Preflight, message)
 }
 
 /// Removes what was replaced; again without complaint when it is gone already.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{
-        RestoreTask, Task,
+        RestoreTask,
         replay::{self, Contents, Counted, DumpStream},
         task::failure,
     },
@@ -48,18 +48,19 @@ pub(super) struct Verified {
     pub counted: Counted,
     pub attachments: Option<Attachments>,
     pub notes: Vec<String>,
+    /// Odoo's `database.uuid` of it.
+    pub uuid: Option<String>,
 }
 
 /// Reads the backup's own dump to its end. It is refused here, before Odoo has it, when it holds what no dump of Odoo's
 /// holds: Odoo would give it to `psql`, which runs programs that a dump names.
 pub(super) async fn read_backup(work: &RestoreTask) -> Result<DumpRead, Failure> {
     let dump = work.reader.dump();
-    read(&work.task, dump, work.reader.is_custom()).await
+    read(&work.task.app, dump, work.reader.is_custom(), &work.task.context.cancel).await
 }
 
-async fn read(task: &Task, dump: DumpStream, is_custom: bool) -> Result<DumpRead, Failure> {
-    let cancel = &task.context.cancel;
-    let plain = if is_custom { replay::plain_of_custom(reader(&task.app.tools)?, dump, cancel) } else { dump };
+async fn read(app: &App, dump: DumpStream, is_custom: bool, cancel: &CancellationToken) -> Result<DumpRead, Failure> {
+    let plain = if is_custom { replay::plain_of_custom(reader(&app.tools)?, dump, cancel) } else { dump };
     let facts = Arc::new(Mutex::new(Facts::default()));
     let seen = Arc::clone(&facts);
     let plain = plain.inspect_ok(move |piece| seen.lock().unwrap_or_else(PoisonError::into_inner).read(piece));
@@ -81,7 +82,7 @@ pub(super) async fn verify(
     let context = task.context.clone();
     let progress: ReportProgress = Arc::new(move |_, progress| context.progress(Phase::Comparing, progress));
     let format = if composed.is_some() { BackupFormat::Zip } else { work.reader.backup().format };
-    let mut opened = read_back(&task.app, target, name, format, progress, &task.context.cancel).await?;
+    let opened = read_back(&task.app, target, name, format, progress, &task.context.cancel).await?;
     let mut notes = Vec::new();
     let attachments = match composed {
         Some(composed) => {
@@ -91,14 +92,7 @@ pub(super) async fn verify(
         }
         None => check_attachments(&work.reader, &opened)?,
     };
-    let is_custom = format == BackupFormat::Dump;
-    let dump_name = if is_custom { CUSTOM_DUMP } else { PLAIN_DUMP };
-    let at = opened.content.files.iter().position(|file| file.path == dump_name);
-    let at = at.ok_or_else(|| failure(FailureCode::Incomplete, "What Odoo gives back has no dump."))?;
-    let dump = stream(opened.content.files.swap_remove(at).open);
-    let found = read(task, dump, is_custom).await?;
-    let dropped = tokio::task::spawn_blocking(move || drop(opened)).await;
-    dropped.map_err(|error| failure(FailureCode::Internal, error.to_string()))?;
+    let found = read_dump(&task.app, opened, format, &task.context.cancel).await?;
     let plan = &task.plan;
     let compared = compare(&backup.contents, &found.contents, &backup.facts, plan.neutralize)?;
     if plan.neutralize {
@@ -110,7 +104,35 @@ pub(super) async fn verify(
         return Err(failure(FailureCode::Mismatch, message));
     }
     notes.extend(compared.notes);
-    Ok(Verified { counted: compared.counted, attachments, notes })
+    Ok(Verified { counted: compared.counted, attachments, notes, uuid: found.facts.uuid })
+}
+
+/// Reads the dump in what Odoo gave back.
+async fn read_dump(
+    app: &App,
+    mut opened: OpenedSource,
+    format: BackupFormat,
+    cancel: &CancellationToken,
+) -> Result<DumpRead, Failure> {
+    let is_custom = format == BackupFormat::Dump;
+    let dump_name = if is_custom { CUSTOM_DUMP } else { PLAIN_DUMP };
+    let at = opened.content.files.iter().position(|file| file.path == dump_name);
+    let at = at.ok_or_else(|| failure(FailureCode::Incomplete, "What Odoo gives back has no dump."))?;
+    let dump = stream(opened.content.files.swap_remove(at).open);
+    let found = read(app, dump, is_custom, cancel).await;
+    let dropped = tokio::task::spawn_blocking(move || drop(opened)).await;
+    dropped.map_err(|error| failure(FailureCode::Internal, error.to_string()))?;
+    found
+}
+
+/// The identity of a database, for which all of it is read: Odoo gives no other way to it.
+pub(super) async fn uuid(app: &App, target: &Target, name: &DatabaseName) -> Result<Option<String>, Failure> {
+    check_shown(target, name).await?;
+    // Without the files, where that can be read here.
+    let format = if reader(&app.tools).is_ok() { BackupFormat::Dump } else { BackupFormat::Zip };
+    let cancel = CancellationToken::new();
+    let opened = read_back(app, target, name, format, Arc::new(|_, _| ()), &cancel).await?;
+    Ok(read_dump(app, opened, format, &cancel).await?.facts.uuid)
 }
 
 /// What became of the files when the backup has none.
