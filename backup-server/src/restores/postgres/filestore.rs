@@ -7,7 +7,7 @@ use std::{
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
 
 use backup_api::{Failure, FailureCode, RestoreMode, RestorePlan, Source};
@@ -204,23 +204,15 @@ impl Folders {
             let folder = self.scratch.join(hex::encode([byte]));
             make_folder(&folder, owner).map_err(|error| unwritable(&folder, &error))?;
         }
-        let (next, bytes) = (AtomicUsize::new(0), AtomicU64::new(0));
-        let writer = || -> Result<(), Failure> {
-            loop {
-                let place = next.fetch_add(1, Ordering::Relaxed);
-                let Some((sha1, size)) = from.attachment(place) else { return Ok(()) };
-                if cancel.is_cancelled() {
-                    return Err(super::super::task::cancelled());
-                }
-                self.write_one(from, place, sha1, size, owner)?;
-                done(bytes.fetch_add(size, Ordering::Relaxed) + size);
+        let bytes = AtomicU64::new(0);
+        side_by_side(from.attachment_count(), |place| {
+            let Some((sha1, size)) = from.attachment(place) else { return Ok(()) };
+            if cancel.is_cancelled() {
+                return Err(super::super::task::cancelled());
             }
-        };
-        std::thread::scope(|scope| {
-            let writers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(writer)).collect();
-            writers.into_iter().try_for_each(|writer| {
-                writer.join().unwrap_or_else(|_| Err(failure(FailureCode::Internal, "Writing the filestore panicked.")))
-            })
+            self.write_one(from, place, sha1, size, owner)?;
+            done(bytes.fetch_add(size, Ordering::Relaxed) + size);
+            Ok(())
         })
     }
 
@@ -262,6 +254,27 @@ impl Folders {
         let synced = File::open(&self.scratch).and_then(|folder| Ok(rustix::fs::syncfs(folder)?));
         synced.map_err(|error| unwritable(&self.scratch, &error))
     }
+}
+
+/// Does the work of each place in several threads. The first failure ends it for all of them.
+fn side_by_side(places: usize, work: impl Fn(usize) -> Result<(), Failure> + Sync) -> Result<(), Failure> {
+    let (next, has_failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let worker = || -> Result<(), Failure> {
+        while !has_failed.load(Ordering::Relaxed) {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            if place >= places {
+                break;
+            }
+            work(place).inspect_err(|_| has_failed.store(true, Ordering::Relaxed))?;
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().try_for_each(|worker| {
+            worker.join().unwrap_or_else(|_| Err(failure(FailureCode::Internal, "Writing the filestore panicked.")))
+        })
+    })
 }
 
 /// Makes a folder beside the live one as a restore would, and removes it again.

@@ -52,3 +52,31 @@ fn a_change_of_places_that_was_cut_off_is_finished_or_taken_back() {
         }
     }
 }
+
+#[test]
+fn each_place_has_its_turn_and_the_first_failure_ends_all_of_them() {
+    let turns = AtomicUsize::new(0);
+    let take = |_| {
+        turns.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    };
+    side_by_side(1000, take).unwrap();
+    assert_eq!(turns.load(Ordering::Relaxed), 1000);
+
+    let (turns, has_failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let places = 50_000_000;
+    let refused = side_by_side(places, |place| {
+        turns.fetch_add(1, Ordering::Relaxed);
+        if place == 0 {
+            has_failed.store(true, Ordering::Release);
+            return Err(failure(FailureCode::NoSpace, "the disk is full"));
+        }
+        // The others are amid a file until it has.
+        while !has_failed.load(Ordering::Acquire) {
+            std::thread::yield_now();
+        }
+        Ok(())
+    });
+    assert_eq!(refused.unwrap_err().code, FailureCode::NoSpace);
+    assert!(turns.load(Ordering::Relaxed) < places);
+}
