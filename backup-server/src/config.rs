@@ -18,6 +18,7 @@ use crate::{
 
 const VERIFY_PAUSE: Duration = Duration::from_mins(10);
 const RECOVER_WITHIN: Duration = Duration::from_secs(30);
+const RECOVER_PAUSE: Duration = Duration::from_secs(30);
 const SWEEP_PAUSE: Duration = Duration::from_mins(1);
 const FETCH_PAUSE: Duration = Duration::from_secs(1);
 /// Nothing of a file at a URL may arrive for so long, at most.
@@ -78,6 +79,9 @@ pub struct Config {
     /// How long a start waits for the end of each restore that the process before left open.
     #[arg(skip = RECOVER_WITHIN)]
     pub recover_within: Duration,
+    /// How long a target of such a restore that could not be reached is left alone.
+    #[arg(skip = RECOVER_PAUSE)]
+    pub recover_pause: Duration,
     /// Folders with the programs of a PostgreSQL client, instead of looking in the usual places.
     #[arg(long = "pg-bin", env = "BACKUP_PG_BIN", value_delimiter = ',')]
     pub pg_bin: Vec<PathBuf>,
@@ -110,6 +114,7 @@ impl Config {
             verify_days: 7,
             verify_pause: VERIFY_PAUSE,
             recover_within: RECOVER_WITHIN,
+            recover_pause: RECOVER_PAUSE,
             pg_bin: Vec::new(),
             pause_at: None,
             clock: Clock::default(),

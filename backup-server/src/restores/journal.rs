@@ -105,6 +105,8 @@ pub(crate) struct Marks {
     pub scratch_uuid: Option<String>,
     /// Whether a live database is replaced, where it has no number to be known by.
     pub replaces: bool,
+    /// Until when Odoo, which was sent all of a backup and has not answered, may still make the restored database.
+    pub may_come_until: Option<DateTime<Utc>>,
     /// The session of PostgreSQL that renames the databases, as long as it is not known how that ended.
     pub renames: Option<Session>,
 }

@@ -25,8 +25,6 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(1);
 /// For how much longer what was replaced is kept when the live database is not what the restore left.
 const KEEP_ON: TimeDelta = TimeDelta::hours(1);
-/// How long a target that could not be reached is left alone.
-const LEAVE_ALONE: Duration = Duration::from_secs(30);
 
 /// At start, before any job runs: how the jobs of interrupted restores and undos end. The server does not wait long for
 /// any of them: what takes longer goes on by itself.
@@ -68,7 +66,7 @@ pub(crate) async fn watch(app: Weak<Parts>) {
         let now = app.config.clock.now();
         for record in app.restores.all() {
             let is_over = record.step == Step::Kept && record.keep_until.is_some_and(|until| until <= now);
-            let waits = left_alone.get(&record.id).is_some_and(|since| since.elapsed() < LEAVE_ALONE);
+            let waits = left_alone.get(&record.id).is_some_and(|since| since.elapsed() < app.config.recover_pause);
             // What a job works on is its own until it ends.
             let is_worked_on = app.jobs.get(job_of(&record)).is_some_and(|job| !job.state.is_final());
             let is_worked_on = is_worked_on || app.restores.is_held(record.id);
@@ -84,7 +82,10 @@ pub(crate) async fn watch(app: Weak<Parts>) {
             });
             let done = done.await;
             if let Err(failure) = done {
-                tracing::warn!(restore.id = %record.id, "Restore {}: {}", record.id, failure.message);
+                // That Odoo has not made anything yet is no news.
+                if record.marks.may_come_until.is_none() {
+                    tracing::warn!(restore.id = %record.id, "Restore {}: {}", record.id, failure.message);
+                }
                 left_alone.insert(record.id, Instant::now());
             }
         }
@@ -127,7 +128,12 @@ async fn bring_to_end(app: &App, id: JobId) -> Result<Done, Failure> {
         }
         (Recovered::TakenBack, _) => {
             let why = interrupted(&record, is_undo);
+            let was_told = record.closed.is_some();
             note_taken_back(app, &mut record, &why.message).await?;
+            if was_told {
+                // It was looked for what Odoo may still make of a restore that is over.
+                return Err(why);
+            }
             Err(why)
         }
     };
@@ -152,9 +158,14 @@ pub(super) async fn note_taken_back(app: &App, record: &mut Record, why: &str) -
         record.undo = None;
         return app.restores.save(record).await;
     }
-    let why = format!("It did not succeed: {why}");
+    let why = record.closed.take().unwrap_or_else(|| format!("It did not succeed: {why}"));
     record.restored = None;
-    app.restores.close(record, app.config.clock.now(), why).await
+    let now = app.config.clock.now();
+    if record.marks.may_come_until.is_some_and(|until| now < until) {
+        record.closed = Some(why);
+        return app.restores.save(record).await;
+    }
+    app.restores.close(record, now, why).await
 }
 
 /// Removes what was replaced because its time is over.

@@ -20,6 +20,7 @@ use super::{Record, Recovered, RestoreTask, Step, Task, replay::Head, task::fail
 use crate::{repositories::BackupReader, server::App, sources::odoo::look_at_server};
 use swap::{NotSwapped, Reached};
 use target::{NotRemoved, Standing, Target};
+use upload::NotRestored;
 use verify::DumpRead;
 
 /// Adds what is found at the target to the checks.
@@ -77,7 +78,7 @@ async fn make(
     let composed = if keeps_files { Some(compose::compose(work, target).await?) } else { None };
     work.task.enter(Phase::SendingToOdoo)?;
     work.task.context.info(format!("Odoo restores the backup as the database “{}”.", work.task.record.scratch));
-    upload::upload(work, target, composed.as_ref()).await?;
+    send(work, target, composed.as_ref()).await?;
     work.task.pass("restored").await;
     work.task.enter(Phase::Comparing)?;
     work.task.context.info("Odoo says that it is done, which proves nothing: reading the database back from it.");
@@ -100,6 +101,30 @@ async fn make(
         notes: verified.notes,
     });
     Ok(composed.map_or_else(|| verify::attachments_of(&work.reader), |composed| composed.attachments))
+}
+
+/// Sends the backup to Odoo. Once it has all of it, Odoo goes on although nobody waits for the answer: so what it may make
+/// under the scratch name is looked for as long as an answer may take, also after a crash.
+async fn send(work: &mut RestoreTask, target: &Target, composed: Option<&compose::Composed>) -> Result<(), Failure> {
+    let limit = TimeDelta::from_std(target.timeouts.first_byte).unwrap_or(TimeDelta::hours(1));
+    work.task.record.marks.may_come_until = Some(work.task.now() + limit);
+    work.task.app.restores.save(&work.task.record).await?;
+    let sent = upload::upload(work, target, composed).await;
+    let marks = &mut work.task.record.marks;
+    marks.may_come_until = None;
+    let Err(NotRestored { why, may_come }) = sent else { return work.task.app.restores.save(&work.task.record).await };
+    if !may_come {
+        return Err(why);
+    }
+    marks.may_come_until = Some(work.task.now() + limit);
+    let message = format!(
+        "{} Odoo has all of the backup and may still make the database “{}”: should it appear within {} minutes, this \
+         server removes it.",
+        why.message,
+        work.task.record.scratch,
+        limit.num_minutes()
+    );
+    Err(failure(why.code, message))
 }
 
 /// Gives the restored database the live name.
@@ -181,7 +206,9 @@ async fn clean_up(task: &Task, target: &Target, why: Failure) -> Failure {
     let scratch = &task.record.scratch;
     match target.remove(scratch).await {
         Ok(()) => {
-            task.context.info(format!("Nothing is left of the database “{scratch}”."));
+            if task.record.marks.may_come_until.is_none() {
+                task.context.info(format!("Nothing is left of the database “{scratch}”."));
+            }
             why
         }
         Err(left) => {

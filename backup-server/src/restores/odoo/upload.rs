@@ -34,8 +34,26 @@ use crate::{
 /// How often it is looked whether the upload moves.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// Why there is no restored database.
+pub(super) struct NotRestored {
+    /// In words.
+    pub why: Failure,
+    /// Whether Odoo has all of the backup and no answer came: it may go on, and make the database yet.
+    pub may_come: bool,
+}
+
+impl From<Failure> for NotRestored {
+    fn from(why: Failure) -> Self {
+        Self { why, may_come: false }
+    }
+}
+
 /// Restores the backup under the scratch name. A good end proves nothing yet.
-pub(super) async fn upload(work: &RestoreTask, target: &Target, composed: Option<&Composed>) -> Result<(), Failure> {
+pub(super) async fn upload(
+    work: &RestoreTask,
+    target: &Target,
+    composed: Option<&Composed>,
+) -> Result<(), NotRestored> {
     let task = &work.task;
     let record = &task.record;
     let (bytes, length) = if let Some(composed) = composed {
@@ -49,15 +67,19 @@ pub(super) async fn upload(work: &RestoreTask, target: &Target, composed: Option
     };
     let sent = Arc::new(AtomicU64::new(0));
     let form = form(work, target, bytes, length, Arc::clone(&sent));
+    let unanswered = |why| NotRestored { why, may_come: sent.load(Ordering::Relaxed) >= length };
     let answer = async {
         let response = target.odoo.restore(form).send().await;
-        let response = response.map_err(|error| no_answer(&error, sent.load(Ordering::Relaxed), length))?;
-        understand(response).await
+        let response = response.map_err(|error| unanswered(no_answer(&error, sent.load(Ordering::Relaxed), length)))?;
+        // What a proxy says when it gives up waiting is no answer of Odoo's.
+        let is_of_proxy = matches!(response.status().as_u16(), 502..=504);
+        let understood = understand(response).await;
+        understood.map_err(|why| if is_of_proxy { unanswered(why) } else { why.into() })
     };
     tokio::select! {
         answer = answer => answer,
-        failure = watch(work, target, &sent, length) => Err(failure),
-        () = task.context.cancel.cancelled() => Err(cancelled()),
+        failure = watch(work, target, &sent, length) => Err(unanswered(failure)),
+        () = task.context.cancel.cancelled() => Err(unanswered(cancelled())),
     }
 }
 
