@@ -9,3 +9,4 @@ mod setting;
 mod stage;
 mod traps;
 mod whole_way;
+mod windows;

@@ -1,7 +1,7 @@
 //! The swap by renames: whatever becomes of one, the old database answers complete, or the new one does.
 
-use backup_api::{BackupFormat, JobState};
-use testbed::odoo::RenameFault::{self, AnswerLost, None as Fine, NotDone, Refused};
+use backup_api::{BackupFormat, FailureCode, JobState, RestorePlan};
+use testbed::odoo::RenameFault::{self, AnswerLost, FilesStay, None as Fine, NotDone, Refused};
 
 use crate::stage::Stage;
 
@@ -57,4 +57,18 @@ async fn an_undo_whose_renames_fail_can_be_asked_for_again() {
     let undone = stage.undo(job.id).await;
     assert_eq!(undone.state, JobState::Succeeded, "{:?}", undone.failure);
     stage.assert_untouched("undone");
+}
+
+/// The restored database has the name, and the files of the old one: with no time for an undo nothing of that one would
+/// be left.
+#[tokio::test]
+async fn a_rename_that_leaves_the_files_behind_is_taken_back() {
+    let stage = Stage::new("rn_files", BackupFormat::Zip).await;
+    // One that the backup has and that was lost since: only the restored folder has it.
+    let lost = stage.lose_a_file();
+    prepare(&stage, &[FilesStay]);
+    let job = stage.restore(&RestorePlan { undo_seconds: 0, ..stage.plan() }).await;
+    let failure = job.failure.unwrap_or_else(|| panic!("{lost} is not there"));
+    assert!(failure.code == FailureCode::Mismatch && failure.message.contains("left behind"), "{failure:?}");
+    stage.assert_is_left_alone("the files stayed");
 }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use backup_api::{
     Backup, BackupFormat, Client, DatabaseName, Job, JobId, RestoreMode, RestorePlan, Source, StartRestore, StartUndo,
 };
+use backup_server::Config;
 use testbed::{
     Cluster,
     odoo::{Options, StandIn},
@@ -42,11 +43,20 @@ impl Stage {
     }
 
     pub async fn on(cluster: &'static Cluster, name: &str, format: BackupFormat) -> Self {
+        Self::with(cluster, name, format, |_| {}).await
+    }
+
+    pub async fn with(
+        cluster: &'static Cluster,
+        name: &str,
+        format: BackupFormat,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = restore_fixture(cluster, name, folder.path()).unwrap();
         let origin = Origin { database, folder };
         let odoo = StandIn::start(cluster, origin.folder.path(), Options::default()).unwrap();
-        let served = Served::start().await;
+        let served = Served::start_with(change).await;
         let backup = served.made(REPOSITORY, &origin.through(&odoo), format).await;
         let backed_up = state(cluster, origin.folder.path(), name);
         let sql = "INSERT INTO res_partner_category (name, active) VALUES ('{\"en_US\": \"since\"}', true); \
@@ -110,6 +120,22 @@ impl Stage {
     pub fn assert_untouched(&self, why: &str) {
         assert_eq!(self.left(), (vec![self.name().to_owned()], vec![self.name().to_owned()]), "{why}");
         assert!(self.state(self.name()) == self.changed, "the database differs: {why}");
+    }
+
+    /// Removes a file of the filestore that the backup has; gives its name.
+    pub fn lose_a_file(&self) -> String {
+        let names = self.backed_up.files.keys();
+        let lost = names.into_iter().next().unwrap().clone();
+        fs::remove_file(self.origin.database.filestore.join(&lost)).unwrap();
+        lost
+    }
+
+    /// As [`Self::assert_untouched`], for a database that changed since in other ways too.
+    pub fn assert_is_left_alone(&self, why: &str) {
+        assert_eq!(self.left(), (vec![self.name().to_owned()], vec![self.name().to_owned()]), "{why}");
+        let State { rows, sequences, content, .. } = self.state(self.name());
+        assert_eq!((rows, sequences), (self.changed.rows.clone(), self.changed.sequences.clone()), "{why}");
+        assert_eq!(content, self.changed.content, "{why}");
     }
 
     pub async fn log(&self, job: &Job) -> String {

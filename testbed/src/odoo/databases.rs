@@ -41,14 +41,14 @@ pub(super) fn drop_database(shared: &Shared, name: &str) -> io::Result<bool> {
 }
 
 /// `exp_rename`: the filestore stays where it is when there is a folder of the new name.
-pub(super) fn rename(shared: &Shared, old: &str, new: &str) -> io::Result<()> {
+pub(super) fn rename(shared: &Shared, old: &str, new: &str, moves_files: bool) -> io::Result<()> {
     end_sessions(shared, old);
     let sql = format!("ALTER DATABASE {} RENAME TO {}", identifier(old), identifier(new));
     shared.clients.sql_as("odoo", "postgres", &sql).map_err(|error| {
         io::Error::other(format!("Couldn't rename database {old} to {new}: {}", first_line(&error.to_string())))
     })?;
     let (from, to) = (filestore(shared, old), filestore(shared, new));
-    if from.exists() && !to.exists() { fs::rename(from, to) } else { Ok(()) }
+    if moves_files && from.exists() && !to.exists() { fs::rename(from, to) } else { Ok(()) }
 }
 
 /// `exp_duplicate_database`.

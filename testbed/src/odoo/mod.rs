@@ -94,6 +94,8 @@ pub enum RestoreTrap {
     WorkerKilled,
     /// Nothing happens before [`StandIn::release`].
     Stall,
+    /// The same, and whether anybody still waits for the answer is all the same to it.
+    GoesOn,
     /// A 302 to this address.
     Redirect(String),
 }
@@ -109,6 +111,8 @@ pub enum RenameFault {
     AnswerLost,
     /// Not done, and the connection breaks before the answer.
     NotDone,
+    /// The database is renamed, its folder of files stays where it is.
+    FilesStay,
 }
 
 /// How the stand-in is set up.
@@ -312,6 +316,16 @@ impl Shared {
     }
 
     /// Waits for [`StandIn::release`]; an error when the client hangs up or the stand-in stops first.
+    /// Waits for [`StandIn::release`].
+    fn wait_for_release(&self) -> io::Result<()> {
+        let state = self.changed.wait_while(self.state(), |state| !state.released && !state.stopped);
+        if state.unwrap_or_else(PoisonError::into_inner).stopped {
+            Err(io::ErrorKind::BrokenPipe.into())
+        } else {
+            Ok(())
+        }
+    }
+
     fn stall(&self, client: &TcpStream) -> io::Result<()> {
         client.set_nonblocking(true)?;
         loop {

@@ -26,6 +26,7 @@ pub(super) fn answer(
             return http::answer_with(client, "302 FOUND", "text/html; charset=utf-8", &location, "Redirecting...");
         }
         RestoreTrap::Stall => shared.stall(client)?,
+        RestoreTrap::GoesOn => shared.wait_for_release()?,
         _ => {}
     }
     match restore(shared, &options.restore_trap, form) {

@@ -88,7 +88,8 @@ fn rename(shared: &Shared, old: &str, new: &str) -> Option<Result<Value, Value>>
         Some(RenameFault::NotDone) => return None,
         _ => {}
     }
-    let answer = told(databases::rename(shared, old, new).map(|()| json!(true)));
+    let moves_files = rename_fault != Some(RenameFault::FilesStay);
+    let answer = told(databases::rename(shared, old, new, moves_files).map(|()| json!(true)));
     (rename_fault != Some(RenameFault::AnswerLost)).then_some(answer)
 }
 

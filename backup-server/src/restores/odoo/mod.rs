@@ -110,13 +110,12 @@ async fn send(work: &mut RestoreTask, target: &Target, composed: Option<&compose
     work.task.record.marks.may_come_until = Some(work.task.now() + limit);
     work.task.app.restores.save(&work.task.record).await?;
     let sent = upload::upload(work, target, composed).await;
-    let marks = &mut work.task.record.marks;
-    marks.may_come_until = None;
+    work.task.record.marks.may_come_until = None;
     let Err(NotRestored { why, may_come }) = sent else { return work.task.app.restores.save(&work.task.record).await };
     if !may_come {
         return Err(why);
     }
-    marks.may_come_until = Some(work.task.now() + limit);
+    work.task.record.marks.may_come_until = Some(work.task.now() + limit);
     let message = format!(
         "{} Odoo has all of the backup and may still make the database “{}”: should it appear within {} minutes, this \
          server removes it.",
