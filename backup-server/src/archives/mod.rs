@@ -1,11 +1,13 @@
 //! Odoo's own backup files: checks and reads what arrives, without trusting a name or a size in it.
 
+mod directory;
 mod dump_tail;
-mod end_record;
+mod entry;
 mod errors;
 mod manifest;
 mod names;
 mod odoo_zip;
+mod shape;
 
 pub use dump_tail::DumpTail;
 pub use errors::ArchiveError;

@@ -84,7 +84,7 @@ async fn zip(app: &App, context: &JobContext, file: &Candidate) -> Result<Checke
     Ok(Checked { content, facts })
 }
 
-/// A zip's directory is held in memory: a small file from nowhere must not fill that with names of empty files.
+/// Each entry takes some memory: a small file from nowhere must not fill it with names of empty files.
 fn limits(of_odoo: Limits, bytes: u64) -> Limits {
     Limits { entries: of_odoo.entries.min(1_000_000 + bytes / 4096), ..of_odoo }
 }

@@ -192,6 +192,28 @@ fn symlinks_duplicates_encryption_and_overlaps_refuse_the_zip() {
     }
 }
 
+#[test]
+fn an_entry_elsewhere_than_the_directory_says_refuses_the_zip() {
+    let inner = zip_of([("notes.txt", b"".as_slice())]);
+    let header = &inner[..find_last(&inner, b"PK\x01\x02")];
+    let dump = [header, DUMP].concat();
+    let mut zip = zip_of([("dump.sql", dump.as_slice()), ("notes.txt", b"".as_slice())]);
+    assert!(check(&zip).is_ok());
+    // The second directory record points into the first entry, where such a header stands.
+    let last = find_last(&zip, b"PK\x01\x02");
+    zip[last + 42..last + 46].copy_from_slice(&38_u32.to_le_bytes());
+    let error = check(&zip).unwrap_err();
+    assert!(error.to_string().contains("its entries overlap"), "{error}");
+    // Its local header has another name than the directory.
+    let mut zip = zip_of([("dump.sql", DUMP), ("notes.txt", b"".as_slice())]);
+    zip[31] = b'm';
+    let error = check(&zip).unwrap_err();
+    assert!(error.to_string().contains("“dump.sql” is not where it says"), "{error}");
+    // Something before the first entry, as in a program that unpacks itself.
+    let error = check(&[b"#!/bin/sh\n", TINY].concat()).unwrap_err();
+    assert!(error.to_string().contains("something stands before it"), "{error}");
+}
+
 fn replace(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for at in 0..=bytes.len() - from.len() {

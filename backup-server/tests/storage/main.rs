@@ -10,3 +10,4 @@ mod failures;
 mod ingest;
 mod restic;
 mod support;
+mod zips;

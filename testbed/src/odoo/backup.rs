@@ -37,7 +37,11 @@ pub(super) fn answer(
         }
         _ => {}
     }
-    let mut file = if zip { make_zip(shared, options, name)? } else { make_dump(shared, name)? };
+    let mut file = match &options.trap {
+        Trap::Sends(path) => File::open(path)?,
+        _ if zip => make_zip(shared, options, name)?,
+        _ => make_dump(shared, name)?,
+    };
     let length = file.seek(SeekFrom::End(0))?;
     if options.trap == Trap::FlippedByte {
         flip_byte(&mut file, length / 8 * 7)?;

@@ -70,6 +70,8 @@ pub enum Trap {
     StallMidBody,
     /// A 302 to this address.
     Redirect(String),
+    /// This file, whatever was asked for.
+    Sends(PathBuf),
 }
 
 /// What goes wrong with the next restores.
