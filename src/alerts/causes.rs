@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
-    Event,
+    Event, Rules,
     judge::Level,
     news::{self, News},
 };
@@ -138,6 +138,34 @@ pub async fn over(tx: &mut Tx, kind: Kind, subject: Uuid) -> AppResult<Option<Ov
         subject
     )?;
     Ok(row.map(|(since, told)| Over { since: moment(since), told: told.is_some() }))
+}
+
+/// Ends without a word what is right or wrong no longer because nobody looks after it any more: causes of subscriptions
+/// that have no backup server, and those of figures that are switched off.
+pub async fn end_unwatched(panel: &Panel, rules: &Rules) -> AppResult<()> {
+    let unwatched: Vec<(String, Uuid)> = query!(
+        panel.db,
+        fetch_all,
+        "SELECT c.kind, c.subject FROM alert_causes c
+         WHERE EXISTS (SELECT 1 FROM subscriptions s WHERE s.id = c.subscription_id AND s.server_id IS NULL)
+            OR (c.kind = 'storage' AND $1) OR (c.kind = 'small' AND $2)
+         ORDER BY c.kind, c.subject",
+        rules.low_space_percent == 0,
+        rules.small_percent == 0
+    )?;
+    if unwatched.is_empty() {
+        return Ok(());
+    }
+    let mut tx = panel.db.begin().await?;
+    for (kind, subject) in unwatched {
+        query!(tx, execute, "DELETE FROM alert_causes WHERE kind = $1 AND subject = $2", &kind, subject)?;
+        if Kind::parse(&kind) == Some(Kind::Damage) {
+            // Should it be backed up again, what its server found is asked at once, not hours later.
+            query!(tx, execute, "DELETE FROM verification_looks WHERE subscription_id = $1", subject)?;
+        }
+    }
+    tx.commit().await?;
+    Ok(())
 }
 
 /// A cause that was told long ago, or to nobody yet.

@@ -48,8 +48,6 @@ pub enum Step {
     Turned(Level),
     /// It is as it should be again.
     Recovered,
-    /// It is not looked after any more.
-    Forgotten,
 }
 
 /// What a subscription's state at `now` means for what was `told` of it. A Warning must have lasted for `patience`.
@@ -62,7 +60,7 @@ pub fn state_step(
 ) -> Step {
     let level = match (standing.state(now), standing.latest) {
         (BackupState::Normal, _) => return if told.is_some() { Step::Recovered } else { Step::Nothing },
-        (BackupState::NotConfigured, _) => return if told.is_some() { Step::Forgotten } else { Step::Nothing },
+        (BackupState::NotConfigured, _) => None,
         (BackupState::Warning, Some(latest)) if now - latest >= TimeDelta::days(1) + patience => Some(Level::Warning),
         (BackupState::Warning, _) => None,
         (BackupState::Danger, None) if now - created_at < FIRST_BACKUP => None,
@@ -156,7 +154,7 @@ mod tests {
         assert_eq!(step(None, TimeDelta::days(9), Some(Level::Warning)), Step::Turned(Level::Danger));
         let standing = Standing { configured: false, latest: None };
         let unset = |told| state_step(&standing, now() - TimeDelta::days(9), now(), HOUR, told);
-        assert_eq!((unset(None), unset(Some(Level::Danger))), (Step::Nothing, Step::Forgotten));
+        assert_eq!((unset(None), unset(Some(Level::Danger))), (Step::Nothing, Step::Nothing));
     }
 
     #[test]

@@ -28,6 +28,7 @@ const BATCH: usize = 200;
 /// One look at everything.
 pub async fn look(panel: &Panel) -> AppResult<()> {
     let rules = rules::read(panel).await?;
+    causes::end_unwatched(panel, &rules).await?;
     states(panel, &rules).await?;
     storage(panel, &rules).await?;
     again(panel, &rules).await
@@ -91,7 +92,6 @@ async fn take(panel: &Panel, tx: &mut Tx, late: &Late, step: Step) -> AppResult<
             causes::wrong(panel, tx, Kind::State, level.as_str(), news).await
         }
         Step::Recovered => recovered(panel, tx, late).await,
-        Step::Forgotten => causes::over(tx, Kind::State, late.id).await.map(drop),
     }
 }
 

@@ -77,8 +77,8 @@ fn figures_section(rules: &Rules, failure: Signal<Option<AppError>>) -> AnyView 
                 {figure("Repeat after, hours", "input[repeat_hours]", rules.repeat_hours, "What is still wrong is told again. 0 for never.", 720)}
                 {figure("Collect for, minutes", "input[collect_minutes]", rules.collect_minutes, "What happens meanwhile becomes one message.", 120)}
                 {figure("Patience with a Warning, hours", "input[patience_hours]", rules.patience_hours, "A daily backup is a little late each day.", 72)}
-                {figure("Low storage, percent", "input[low_space_percent]", rules.low_space_percent, "Less free space than this is told. 0 for never.", 90)}
-                {figure("Small backup, percent", "input[small_percent]", rules.small_percent, "Below this share of the median of up to seven backups before it. 0 for never.", 99)}
+                {figure("Low storage, percent", "input[low_space_percent]", rules.low_space_percent, "Less free space than this is told, and repeated while it lasts. 0: nothing about storage is ever told.", 90)}
+                {figure("Small backup, percent", "input[small_percent]", rules.small_percent, "Below this share of the median of up to seven backups before it. 0: no backup is ever told to be small.", 99)}
             </div>
         </section>
     }

@@ -13,3 +13,4 @@ mod pings;
 mod retries;
 pub mod scene;
 mod sink;
+mod unwatched;

@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 use holdfast::{
     alerts::{
-        Delivery,
-        api::{ListDeliveries, SaveChannel, TestChannel},
+        Delivery, Event,
+        api::{ListDeliveries, SaveChannel, SaveRules, TestChannel},
         worker::tick,
     },
     subscriptions::SubscriptionId,
@@ -76,6 +76,40 @@ impl Scene {
 
     pub async fn add(&self, name: &str) -> SubscriptionId {
         self.browser.add(name, "acme", &self.server, &DIRECT).await
+    }
+
+    /// The rules as they are from the beginning, but for some figures.
+    pub async fn rules(&self, changed: &[(&str, &str)]) {
+        let mut form: Vec<_> = Event::CHOSEN.map(|event| ("input[events][]".to_owned(), event.as_str())).into();
+        let figures = [
+            ("repeat_hours", "24"),
+            ("collect_minutes", "1"),
+            ("patience_hours", "3"),
+            ("low_space_percent", "10"),
+            ("small_percent", "50"),
+        ];
+        for (name, usual) in figures {
+            let figure = changed.iter().find(|(changed, _)| *changed == name).map_or(usual, |(_, figure)| figure);
+            form.push((format!("input[{name}]"), figure));
+        }
+        let form: Vec<_> = form.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        self.browser.call::<SaveRules>(&form).await.unwrap();
+    }
+
+    /// Adds a channel to so many recipients at a mail server.
+    pub async fn mail(&self, name: &str, port: u16, recipients: usize) -> Vec<String> {
+        let all: Vec<_> = (0..recipients).map(|number| format!("{number}@example.com")).collect();
+        let (port, listed) = (port.to_string(), all.join(" "));
+        let form = [
+            ("input[kind]", "email"),
+            ("input[host]", "localhost"),
+            ("input[port]", port.as_str()),
+            ("input[security]", "none"),
+            ("input[from]", "holdfast@example.com"),
+            ("input[recipients]", listed.as_str()),
+        ];
+        self.channel(name, &form).await;
+        all
     }
 
     /// Time passes; nobody's session lasts that long.
