@@ -45,12 +45,15 @@ impl Default for Remover {
 
 impl Remover {
     pub async fn remote(&self) -> Remote {
-        let router = Router::new()
+        Remote::of(self.router(), "a-token").await
+    }
+
+    pub fn router(&self) -> Router {
+        Router::new()
             .route("/v1/repositories/{repository}/removals", post(remove))
             .route("/v1/repositories/{repository}/backups/{backup}", delete(delete_one))
             .with_state(self.clone())
-            .merge(self.jobs.router());
-        Remote::of(router, "a-token").await
+            .merge(self.jobs.router())
     }
 
     /// Keeps its answers back from now on, or gives them.

@@ -19,12 +19,13 @@ use holdfast::{
     subscriptions::SubscriptionId,
 };
 
-use crate::{browser::Browser, double::Remote, restore_scene::backup, restorer::Restorer};
+use crate::{browser::Browser, double::Remote, remover::Remover, restore_scene::backup, restorer::Restorer};
 
 /// The double.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Keeper {
     pub jobs: Restorer,
+    pub remover: Remover,
     state: Arc<Mutex<Asked>>,
 }
 
@@ -35,13 +36,20 @@ struct Asked {
     verified: VerificationState,
 }
 
+impl Default for Keeper {
+    fn default() -> Self {
+        let remover = Remover::default();
+        Self { jobs: remover.jobs.clone(), remover, state: Arc::default() }
+    }
+}
+
 impl Keeper {
     pub async fn remote(&self) -> Remote {
         let router = Router::new()
             .route("/v1/repositories/{repository}/backups", post(begin))
             .route("/v1/repositories/{repository}/verification", get(verified).post(verify))
             .with_state(self.clone())
-            .merge(self.jobs.router());
+            .merge(self.remover.router());
         Remote::of(router, "a-token").await
     }
 
@@ -85,6 +93,20 @@ impl Keeper {
             job.state = JobState::Succeeded;
             job.finished_at = Some(at);
             job.backup = Some(made);
+        });
+    }
+
+    /// Removes what it was told last.
+    pub fn removes(&self, operation: OperationId) {
+        let ordered = self.remover.told().orders.pop().unwrap().backups;
+        {
+            let mut state = self.state.lock().unwrap();
+            state.held.retain(|backup| !ordered.contains(&backup.id));
+            self.jobs.held.set(state.held.clone());
+        }
+        self.jobs.change(JobId(operation.0), |job| {
+            job.state = JobState::Succeeded;
+            job.removed = ordered;
         });
     }
 

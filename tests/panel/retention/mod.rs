@@ -4,6 +4,7 @@ mod calendar;
 mod oracle;
 mod orders;
 mod properties;
+mod small;
 mod table;
 
 use chrono::{DateTime, TimeZone, Utc};
