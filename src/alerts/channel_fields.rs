@@ -90,14 +90,16 @@ fn security_field(security: Security, failure: Wrong) -> AnyView {
 fn address_field(known: Option<&Settings>, failure: Wrong) -> AnyView {
     let hint = match known {
         Some(known) => format!("Empty keeps the stored one: {}", known.place()),
-        None => {
-            "Stored encrypted; only its host is shown. For ntfy with the topic: https://ntfy.sh/my-topic.".to_owned()
-        }
+        None => "Stored encrypted; only its host is shown.".to_owned(),
     };
+    let topic = known.is_none_or(|known| matches!(known, Settings::Ntfy { .. })).then(|| {
+        view! { <p class="hint for-ntfy">"The address ends with the topic: " <code>"https://ntfy.sh/my-topic"</code></p> }
+    });
     view! {
         <div class="fields for-address">
             <Field label="Address" name="input[secret_url]" kind="url" placeholder="https://hooks.example.com/…" hint class="wide" max=2_000 failure />
         </div>
+        {topic}
     }
     .into_any()
 }
