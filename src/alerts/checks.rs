@@ -1,5 +1,7 @@
 //! SQL of pings: one of a check at a time, and what a later one makes of those before it.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
 use super::{outbox::Parcel, pings::Ping};
@@ -12,7 +14,7 @@ use crate::{
 };
 
 /// A check that is pinged: of a channel, of a subscription itself, or the one that a channel has for a subscription.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Check {
     /// The channel that has its address, unless the subscription has it.
     pub channel: Option<Uuid>,
@@ -48,6 +50,18 @@ pub async fn write(panel: &Panel, tx: &mut Tx, check: Check, name: &str, ping: P
         now
     )?;
     Ok(())
+}
+
+/// The checks that are being told something at this moment, by whichever panel.
+pub async fn being_told(panel: &Panel, now: i64) -> AppResult<HashSet<Check>> {
+    let rows: Vec<(Option<Uuid>, Option<Uuid>)> = query!(
+        panel.db,
+        fetch_all,
+        "SELECT channel_id, subscription_id FROM alert_deliveries
+         WHERE finished_at IS NULL AND state = 'sending' AND lease_until > $1 AND ping IS NOT NULL AND ping <> 'log'",
+        now
+    )?;
+    Ok(rows.into_iter().map(|(channel, subscription)| Check { channel, subscription }).collect())
 }
 
 /// Whether a later ping of the same check was written down: this one would make the check look as it was.

@@ -1,5 +1,7 @@
 //! Sends what is due: each message by one panel, again after growing pauses while that may help, and no longer.
 
+use std::future::Future;
+
 use chrono::TimeDelta;
 use futures::future::join_all;
 use uuid::Uuid;
@@ -11,9 +13,14 @@ use super::{
     http, mail,
     news::News,
     outbox::{self, Parcel},
-    pings, settle,
+    pings,
+    places::Place,
+    settle,
 };
-use crate::{error::AppResult, server::Panel};
+use crate::{
+    error::{AppError, AppResult},
+    server::Panel,
+};
 
 /// What came of a try.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,65 +52,83 @@ impl Verdict {
     }
 }
 
-/// Sends what is due at this moment; gives how many messages that were.
-pub async fn due(panel: &Panel) -> AppResult<u64> {
+/// Sends what is due at this moment to its end; gives how many messages that were.
+pub async fn all_due(panel: &Panel) -> AppResult<u64> {
     let mut sent = 0;
     loop {
-        let ids = outbox::due(panel).await?;
-        let tries = join_all(ids.into_iter().map(|id| one(panel, id))).await;
+        let due = outbox::due(panel).await?;
+        let places = due.into_iter().filter_map(|due| Some((Place::for_one(panel, due)?, due.id)));
+        let tries = places.map(async |(_place, id)| one(panel, id).await);
         let mut taken = 0;
-        for tried in tries {
+        for tried in join_all(tries).await {
             taken += u64::from(tried?);
         }
         sent += taken;
-        // None: another panel takes them.
+        // None: others send them.
         if taken == 0 {
             return Ok(sent);
         }
     }
 }
 
-async fn one(panel: &Panel, id: DeliveryId) -> AppResult<bool> {
+/// Sends a message, if it is this panel that takes it; whether it is.
+pub async fn one(panel: &Panel, id: DeliveryId) -> AppResult<bool> {
     let Some(parcel) = outbox::take(panel, id).await? else { return Ok(false) };
-    let (verdict, reached) = send(panel, &parcel).await;
+    let mut reached = parcel.reached.clone();
+    let verdict = in_time(panel, parcel.ping.is_some(), send(panel, &parcel, &mut reached)).await;
     settle::write(panel, &parcel, verdict, reached, false).await?;
     Ok(true)
 }
 
 /// Sends the message with which somebody tries a channel out, whether or not it is switched on; once.
+///
+/// In a task of its own: whoever asked may not wait for the answer.
 pub async fn test(panel: &Panel, channel: Uuid, id: DeliveryId, alert: Uuid, news: News) -> AppResult<()> {
-    let now = panel.clock.now();
-    let check = Check { channel: Some(channel), subscription: None };
-    let parcel = Parcel { news: vec![(alert, now, news)], ..Parcel::at_once(id, check, now) };
-    let (verdict, reached) = through(panel, channel, &parcel, true).await;
-    settle::write(panel, &parcel, verdict, reached, true).await
+    let panel = panel.clone();
+    let tasks = panel.tasks.clone();
+    let sending = tasks.spawn(async move {
+        let now = panel.clock.now();
+        let check = Check { channel: Some(channel), subscription: None };
+        let parcel = Parcel { news: vec![(alert, now, news)], ..Parcel::at_once(id, check, now) };
+        let mut reached = Vec::new();
+        let verdict = in_time(&panel, false, through(&panel, channel, &parcel, &mut reached, true)).await;
+        settle::write(&panel, &parcel, verdict, reached, true).await
+    });
+    sending.await.map_err(|_| AppError::Internal)?
 }
 
-async fn send(panel: &Panel, parcel: &Parcel) -> (Verdict, Vec<String>) {
+/// Ends a try before its lease does: another panel must not send what this one is still sending.
+async fn in_time(panel: &Panel, is_ping: bool, sending: impl Future<Output = Verdict>) -> Verdict {
+    let limit = outbox::limit(panel, is_ping);
+    tokio::time::timeout(limit, sending).await.unwrap_or_else(|_| {
+        let seconds = limit.as_secs();
+        Verdict::later(format!("It was not sent within {seconds} seconds. Whoever has it will not get it again."))
+    })
+}
+
+async fn send(panel: &Panel, parcel: &Parcel, reached: &mut Vec<String>) -> Verdict {
     match (&parcel.ping, parcel.check.channel) {
-        (Some((ping, text)), _) => (pings::send(panel, parcel, *ping, text).await, Vec::new()),
-        (None, Some(channel)) => through(panel, channel, parcel, false).await,
-        (None, None) => (Verdict::Drop("The channel was deleted.".to_owned()), Vec::new()),
+        (Some((ping, text)), _) => pings::send(panel, parcel, *ping, text).await,
+        (None, Some(channel)) => through(panel, channel, parcel, reached, false).await,
+        (None, None) => Verdict::Drop("The channel was deleted.".to_owned()),
     }
 }
 
-async fn through(panel: &Panel, channel: Uuid, parcel: &Parcel, test: bool) -> (Verdict, Vec<String>) {
+async fn through(panel: &Panel, channel: Uuid, parcel: &Parcel, reached: &mut Vec<String>, test: bool) -> Verdict {
     let (channel, sealed) = match channels::opened(panel, channel).await {
         Ok(Some(opened)) => opened,
-        Ok(None) => return (Verdict::Drop("The channel was deleted.".to_owned()), Vec::new()),
-        Err(error) => return (Verdict::later(error.to_string()), parcel.reached.clone()),
+        Ok(None) => return Verdict::Drop("The channel was deleted.".to_owned()),
+        Err(error) => return Verdict::later(error.to_string()),
     };
     if !channel.enabled && !test {
-        return (Verdict::Drop("The channel is switched off.".to_owned()), parcel.reached.clone());
+        return Verdict::Drop("The channel is switched off.".to_owned());
     }
     let message = Message::of(parcel, panel.config.public_url.as_ref());
     if matches!(channel.settings, Settings::Email { .. }) {
-        let mailed = mail::send(panel, &channel.settings, &sealed, &message, &parcel.reached).await;
-        return (mailed.verdict, mailed.reached);
+        return mail::send(panel, &channel.settings, &sealed, &message, parcel.id, reached).await;
     }
-    let verdict = match forms::post(&channel.settings, &sealed, &message, panel.clock.now()) {
+    match forms::post(&channel.settings, &sealed, &message, panel.clock.now()) {
         Some(post) => http::post(panel, &post).await,
         None => Verdict::never("The channel's address cannot be read. Enter it again."),
-    };
-    (verdict, Vec::new())
+    }
 }

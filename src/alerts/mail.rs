@@ -1,149 +1,139 @@
 //! E-mail through an SMTP server, one recipient after the other, so that a wrong address keeps it from nobody else.
 
-use std::{fmt::Write, net::SocketAddr, time::Duration};
+use std::{fmt::Write, time::Duration};
 
-use backup_server::sources::AddressPolicy;
 use chrono::{DateTime, Utc};
 use lettre::{
-    Address, AsyncSmtpTransport, AsyncTransport, Message as Mail, Tokio1Executor,
+    Address, Message as Mail,
     message::{
         Mailbox,
         header::{ContentType, HeaderName, HeaderValue},
     },
-    transport::smtp::{
-        Error,
-        authentication::Credentials,
-        client::{Certificate, Tls, TlsParameters},
-        response::Response,
-    },
+    transport::smtp::{Error, response::Response},
 };
-use tokio::net::TcpStream;
+use tokio::time::Instant;
 
-use super::{Security, Settings, channels::Sealed, deliver::Verdict, forms::Message, http::hidden};
-use crate::server::{Panel, chain};
+use super::{
+    DeliveryId, Settings,
+    channels::Sealed,
+    deliver::Verdict,
+    forms::Message,
+    http::hidden,
+    outbox,
+    smtp::{MailServer, code_of},
+};
+use crate::server::Panel;
 
-const CONNECT: Duration = Duration::from_secs(5);
-/// How long the server may take for a command.
-const COMMAND: Duration = Duration::from_secs(20);
 /// How long a message to one recipient may take.
 const PATIENCE: Duration = Duration::from_secs(40);
 const MOST_CHARS: usize = 300;
 
-/// What came of it, and who has it by now.
-#[derive(Debug)]
-pub struct Mailed {
-    /// For all recipients together.
-    pub verdict: Verdict,
-    /// Recipients that have it.
-    pub reached: Vec<String>,
-}
-
-/// Sends a message to those who are not in `reached`.
+/// Sends a message to those who are not in `reached`, and writes down each who has it by then.
 pub async fn send(
     panel: &Panel,
     settings: &Settings,
     sealed: &Sealed,
     message: &Message,
-    reached: &[String],
-) -> Mailed {
-    let mut reached = reached.to_vec();
+    delivery: DeliveryId,
+    reached: &mut Vec<String>,
+) -> Verdict {
     let Settings::Email { from, recipients, .. } = settings else {
-        return Mailed { verdict: Verdict::never("This is no channel for e-mail."), reached };
+        return Verdict::never("This is no channel for e-mail.");
     };
-    let transport = match transport(panel, settings, sealed).await {
-        Ok(transport) => transport,
-        Err(verdict) => return Mailed { verdict, reached },
+    let mut server = match MailServer::of(panel, settings, sealed).await {
+        Ok(server) => server,
+        Err(verdict) => return verdict,
     };
-    let (mut said, mut later, mut never) = (String::new(), None, None);
+    let began = Instant::now();
+    let mut came = Came::default();
     for recipient in recipients {
         if reached.contains(recipient) {
             continue;
         }
-        let Some(mail) = letter(from, recipient, message, panel.clock.now()) else {
-            never = Some(format!("“{from}” or “{recipient}” is no e-mail address. Correct it in the channel's form."));
+        if let Some(words) = pause(panel, began) {
+            came.later = Some(words);
+            break;
+        }
+        let Some(letter) = letter(from, recipient, message, panel.clock.now()) else {
+            came.never =
+                Some(format!("“{from}” or “{recipient}” is no e-mail address. Correct it in the channel's form."));
             continue;
         };
-        match tokio::time::timeout(PATIENCE, transport.send(mail)).await {
+        let go_on = match tokio::time::timeout(PATIENCE, server.take(&letter)).await {
             Ok(Ok(answer)) => {
-                said = answered(&answer);
+                came.said = answered(&answer);
                 reached.push(recipient.clone());
+                written(panel, delivery, reached, &mut came).await
             }
-            Ok(Err(error)) => {
-                let (words, may_pass) = told(&error, recipient, &sealed.all());
-                if may_pass {
-                    later = Some(words);
-                } else {
-                    never = Some(words);
-                }
-                // Who is not let in for one is not let in for another.
-                if !is_about_recipient(&error) {
-                    break;
-                }
-            }
+            Ok(Err(error)) => came.refused(&error, recipient, &sealed.all()),
             Err(_) => {
-                later = Some("The mail server took longer than 40 seconds. It is tried again.".to_owned());
-                break;
+                came.later = Some("The mail server took longer than 40 seconds. It is tried again.".to_owned());
+                false
             }
+        };
+        if !go_on {
+            break;
         }
     }
-    let verdict = match (later, never) {
-        (Some(words), _) => Verdict::Later { words, wait: None },
-        (None, Some(words)) => Verdict::Never(words),
-        (None, None) => Verdict::Arrived(format!("The mail server took it: {said}")),
-    };
-    Mailed { verdict, reached }
+    server.leave().await;
+    came.verdict()
 }
 
-async fn transport(
-    panel: &Panel,
-    settings: &Settings,
-    sealed: &Sealed,
-) -> Result<AsyncSmtpTransport<Tokio1Executor>, Verdict> {
-    let Settings::Email { host, port, security, user, .. } = settings else {
-        return Err(Verdict::never("This is no channel for e-mail."));
-    };
-    // An administrator's own mail server usually is on this machine or in a private network.
-    let policy = AddressPolicy::for_sources(&panel.config.allowed_webhook_ranges)
-        .map_err(|error| Verdict::never(format!("--allow-webhook-range: {error}")))?;
-    let addresses = policy.resolve(host, *port).await.map_err(Verdict::later)?;
-    let address = answering(&addresses).await?;
-    let tls = match security {
-        Security::None => Tls::None,
-        Security::StartTls => Tls::Required(parameters(panel, host)?),
-        Security::Tls => Tls::Wrapper(parameters(panel, host)?),
-    };
-    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(address.ip().to_string())
-        .port(*port)
-        .timeout(Some(COMMAND))
-        .tls(tls);
-    if !user.is_empty() {
-        builder = builder.credentials(Credentials::new(user.clone(), sealed.password.clone()));
+/// Why the recipients that are left have to wait for the next try: it is better to end a try than to be cut off in one.
+fn pause(panel: &Panel, began: Instant) -> Option<String> {
+    if panel.stop.is_cancelled() {
+        return Some("The panel ended meanwhile. The recipients that are left get it when it runs again.".to_owned());
     }
-    Ok(builder.build())
+    let is_long = began.elapsed() > panel.config.delivery_limit * 3 / 4;
+    is_long.then(|| "The mail server is slow. The recipients that are left get it at the next try.".to_owned())
 }
 
-/// Of several addresses the first that can be connected to: a name may have one of a network that is not there.
-async fn answering(addresses: &[SocketAddr]) -> Result<SocketAddr, Verdict> {
-    if let [only] = addresses {
-        return Ok(*only);
-    }
-    for address in addresses {
-        if let Ok(Ok(_)) = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await {
-            return Ok(*address);
+/// Whether it may go on, for it is written down who has it: after a crash nobody gets it twice.
+async fn written(panel: &Panel, delivery: DeliveryId, reached: &[String], came: &mut Came) -> bool {
+    match outbox::reach(panel, delivery, reached).await {
+        Ok(true) => true,
+        Ok(false) => {
+            came.later = Some("Another panel sends it.".to_owned());
+            false
+        }
+        Err(error) => {
+            came.later = Some(error.to_string());
+            false
         }
     }
-    Err(Verdict::later("The mail server could not be reached at any of its addresses. Check host, port and network."))
 }
 
-fn parameters(panel: &Panel, host: &str) -> Result<TlsParameters, Verdict> {
-    let mut builder = TlsParameters::builder(host.to_owned());
-    if let Some(file) = &panel.config.mail_ca {
-        let read = std::fs::read(file).map_err(|error| error.to_string());
-        let certificate = read.and_then(|pem| Certificate::from_pem(&pem).map_err(|error| error.to_string()));
-        let wrong = |error| Verdict::never(format!("The certificates of HOLDFAST_MAIL_CA cannot be read: {error}."));
-        builder = builder.add_root_certificate(certificate.map_err(wrong)?);
+/// What came of it so far.
+#[derive(Debug, Default)]
+struct Came {
+    /// The last good answer.
+    said: String,
+    /// Why somebody does not have it yet.
+    later: Option<String>,
+    /// Why somebody will not get it.
+    never: Option<String>,
+}
+
+impl Came {
+    /// Takes a refusal in; whether others may get it all the same.
+    fn refused(&mut self, error: &Error, recipient: &str, secrets: &[String]) -> bool {
+        let (words, may_pass) = told(error, recipient, secrets);
+        if may_pass {
+            self.later = Some(words);
+        } else {
+            self.never = Some(words);
+        }
+        // Who is not let in for one is not let in for another.
+        is_about_recipient(error)
     }
-    builder.build().map_err(|error| Verdict::never(format!("“{host}” cannot be reached with TLS: {}.", chain(&error))))
+
+    fn verdict(self) -> Verdict {
+        match (self.later, self.never) {
+            (Some(words), _) => Verdict::later(words),
+            (None, Some(words)) => Verdict::Never(words),
+            (None, None) => Verdict::Arrived(format!("The mail server took it: {}", self.said)),
+        }
+    }
 }
 
 /// The mail to one recipient.
@@ -175,10 +165,6 @@ fn answered(answer: &Response) -> String {
 
 fn short(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").chars().filter(|c| !c.is_control()).take(MOST_CHARS).collect()
-}
-
-fn code_of(error: &Error) -> Option<u16> {
-    error.status().and_then(|code| code.to_string().parse().ok())
 }
 
 /// Answers to a recipient, or to the message itself, are about that one; those to signing in or to the sender are not.

@@ -50,10 +50,14 @@ mod own;
 #[cfg(feature = "ssr")]
 mod pings;
 #[cfg(feature = "ssr")]
+mod places;
+#[cfg(feature = "ssr")]
 mod rules;
 pub mod rules_form;
 #[cfg(feature = "ssr")]
 mod settle;
+#[cfg(feature = "ssr")]
+mod smtp;
 #[cfg(feature = "ssr")]
 mod template;
 #[cfg(feature = "ssr")]
@@ -64,6 +68,8 @@ pub use channel_input::ChannelInput;
 pub use delivery::{DELIVERY_ROWS, Delivery, DeliveryId, DeliveryPage, DeliveryState};
 pub use events::Event;
 pub use own::{Override, OverrideInput, OverrideMode};
+#[cfg(feature = "ssr")]
+pub(crate) use places::Places;
 
 /// What is told, how often, and from which figure on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

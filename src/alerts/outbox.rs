@@ -1,9 +1,17 @@
 //! SQL of the outbox: messages that collect news, wait, are sent by one panel at a time, and stay as the delivery log.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{DELIVERY_ROWS, Delivery, DeliveryId, DeliveryPage, DeliveryState, checks::Check, news::News, pings::Ping};
+use super::{
+    DELIVERY_ROWS, Delivery, DeliveryId, DeliveryPage, DeliveryState,
+    checks::{self, Check},
+    news::News,
+    pings::Ping,
+    places::EACH,
+};
 use crate::{
     error::{AppError, AppResult},
     server::{
@@ -12,13 +20,26 @@ use crate::{
     },
 };
 
-/// How long a panel that sends a message is believed to be there; longer than any sending takes.
-const LEASE: TimeDelta = TimeDelta::minutes(5);
-/// Messages that are sent at once.
-const BATCH: i64 = 16;
+/// How long a ping may be sent; what comes after it waits so long.
+const PING_LIMIT: Duration = Duration::from_secs(20);
+/// A panel that sends a message is believed to be there for so much longer than that may take: the clocks of two machines
+/// differ, and what came of it is written down last.
+const MARGIN: Duration = Duration::from_mins(1);
+/// Messages of one channel that are looked at: those that can be sent at once, and some that cannot.
+const LOOKED_AT: i64 = 4 * EACH as i64;
 /// How long the log goes back.
 const MEMORY: TimeDelta = TimeDelta::days(90);
 const THIS: &str = "This message";
+
+/// How long sending a message, or a ping, may take.
+pub fn limit(panel: &Panel, is_ping: bool) -> Duration {
+    if is_ping { PING_LIMIT.min(panel.config.delivery_limit) } else { panel.config.delivery_limit }
+}
+
+/// Until when a panel that begins to send now is believed to be there.
+fn leased(panel: &Panel, is_ping: bool) -> i64 {
+    millis(panel.clock.now() + limit(panel, is_ping) + MARGIN)
+}
 
 /// The message of a channel that collects news; a new one is sent when it is `due`.
 pub async fn collecting(
@@ -73,24 +94,45 @@ pub async fn sending(
         ping.map(|(_, text)| text),
         millis(now),
         panel.instance,
-        millis(now + LEASE)
+        leased(panel, ping.is_some())
     )?;
     Ok(DeliveryId(id))
 }
 
-/// Messages that are due, also those whose panel is gone.
-pub async fn due(panel: &Panel) -> AppResult<Vec<DeliveryId>> {
-    let rows: Vec<(Uuid,)> = query!(
+/// A message that is due.
+#[derive(Clone, Copy, Debug)]
+pub struct Due {
+    /// Identity.
+    pub id: DeliveryId,
+    /// Through which channel; `None` for the address that a subscription has itself.
+    pub channel: Option<Uuid>,
+}
+
+/// Messages that are due, also those whose panel is gone; of each channel the first ones. Without pings whose check is just
+/// being told something.
+pub async fn due(panel: &Panel) -> AppResult<Vec<Due>> {
+    let now = millis(panel.clock.now());
+    let rows: Vec<(Uuid, Option<Uuid>, Option<Uuid>, bool)> = query!(
         panel.db,
         fetch_all,
-        "SELECT id FROM alert_deliveries
-         WHERE finished_at IS NULL AND ((state IN ('collecting', 'waiting') AND due_at <= $1)
-             OR (state = 'sending' AND lease_until <= $1))
-         ORDER BY due_at, id LIMIT $2",
-        millis(panel.clock.now()),
-        BATCH
+        "SELECT id, channel_id, subscription_id, is_ping FROM (
+             SELECT id, channel_id, subscription_id, ping IS NOT NULL AS is_ping, due_at,
+                    ROW_NUMBER() OVER (PARTITION BY channel_id ORDER BY due_at, id) AS place
+             FROM alert_deliveries
+             WHERE finished_at IS NULL AND ((state IN ('collecting', 'waiting') AND due_at <= $1)
+                 OR (state = 'sending' AND lease_until <= $1))) AS q
+         WHERE place <= $2 ORDER BY due_at, id",
+        now,
+        LOOKED_AT
     )?;
-    Ok(rows.into_iter().map(|(id,)| DeliveryId(id)).collect())
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let told = checks::being_told(panel, now).await?;
+    let free = rows.into_iter().filter(|(_, channel, subscription, is_ping)| {
+        !is_ping || !told.contains(&Check { channel: *channel, subscription: *subscription })
+    });
+    Ok(free.map(|(id, channel, ..)| Due { id: DeliveryId(id), channel }).collect())
 }
 
 /// A message that this panel sends.
@@ -130,21 +172,29 @@ struct ParcelRow {
     created_at: i64,
 }
 
-/// Takes a message to send it; `None` when it is not due or another panel has it.
+/// Takes a message to send it; `None` when it is not due or another panel has it. A check is told one thing at a time: what
+/// was begun first must not arrive last.
 pub async fn take(panel: &Panel, id: DeliveryId) -> AppResult<Option<Parcel>> {
-    let now = panel.clock.now();
     let mut tx = panel.db.begin().await?;
     let row: Option<ParcelRow> = query!(
         tx,
         fetch_optional,
-        "UPDATE alert_deliveries SET state = 'sending', attempts = attempts + 1, owner = $2, lease_until = $3
+        "UPDATE alert_deliveries SET state = 'sending', attempts = attempts + 1, owner = $2,
+             lease_until = CASE WHEN ping IS NULL THEN $3 ELSE $5 END
          WHERE id = $1 AND ((state IN ('collecting', 'waiting') AND due_at <= $4)
              OR (state = 'sending' AND lease_until <= $4))
+           AND (ping IS NULL OR NOT EXISTS (
+               SELECT 1 FROM alert_deliveries o
+               WHERE o.finished_at IS NULL AND o.state = 'sending' AND o.lease_until > $4 AND o.id <> $1
+                 AND o.ping IS NOT NULL AND o.ping <> 'log'
+                 AND o.channel_id IS NOT DISTINCT FROM alert_deliveries.channel_id
+                 AND o.subscription_id IS NOT DISTINCT FROM alert_deliveries.subscription_id))
          RETURNING channel_id, subscription_id, ping, ping_text, attempts, reached, created_at",
         id.0,
         panel.instance,
-        millis(now + LEASE),
-        millis(now)
+        leased(panel, false),
+        millis(panel.clock.now()),
+        leased(panel, true)
     )?;
     let Some(row) = row else { return Ok(None) };
     let news = news_of(&mut tx, id).await?;
@@ -171,6 +221,21 @@ pub async fn news_of(tx: &mut Tx, id: DeliveryId) -> AppResult<Vec<(Uuid, DateTi
         id.0
     )?;
     rows.into_iter().map(|(id, at, news)| Ok((id, moment(at), News::read(&news)?))).collect()
+}
+
+/// Writes down who has a message by now; whether it still is this panel's to send.
+pub async fn reach(panel: &Panel, id: DeliveryId, reached: &[String]) -> AppResult<bool> {
+    let mut tx = panel.db.begin().await?;
+    let touched = query!(
+        tx,
+        execute,
+        "UPDATE alert_deliveries SET reached = $3 WHERE id = $1 AND owner = $2 AND state = 'sending'",
+        id.0,
+        panel.instance,
+        serde_json::to_string(reached).unwrap_or_default()
+    )?;
+    tx.commit().await?;
+    Ok(touched == 1)
 }
 
 /// How a try ended, as it is stored.
@@ -236,7 +301,7 @@ pub async fn drop_unsent(panel: &Panel, tx: &mut Tx, channel: Uuid) -> AppResult
 }
 
 /// Forgets what was told long ago.
-pub async fn forget_old(panel: &Panel) -> AppResult<()> {
+pub async fn forget_old(panel: Panel) -> AppResult<()> {
     let before = millis(panel.clock.now() - MEMORY);
     let mut tx = panel.db.begin().await?;
     query!(tx, execute, "DELETE FROM alert_deliveries WHERE finished_at <= $1", before)?;

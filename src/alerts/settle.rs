@@ -22,7 +22,9 @@ pub async fn write(
         Verdict::Drop(words) => (None, end("dropped", words, &reached)),
         Verdict::Never(words) => (Some(words), end("given_up", words, &reached)),
         Verdict::Later { words, wait } => {
-            let again = judge::wait_after(parcel.attempt, parcel.ping.is_some()).filter(|_| !once);
+            // Somebody has it now: the others need not wait for hours because it took several tries so far.
+            let tries = if reached.len() > parcel.reached.len() { 1 } else { parcel.attempt };
+            let again = judge::wait_after(tries, parcel.ping.is_some()).filter(|_| !once);
             let pause = again.map(|pause| wait.map_or(pause, |wait| wait.max(pause)));
             let due_at = pause.map(|pause| panel.clock.now() + pause);
             let state = if due_at.is_some() { "waiting" } else { "given_up" };

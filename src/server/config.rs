@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use backup_api::Secret;
@@ -56,7 +57,12 @@ pub struct Config {
     /// A file of certificates (PEM) that mail servers are trusted by, beside those of the system.
     #[arg(long, env = "HOLDFAST_MAIL_CA", global = true)]
     pub mail_ca: Option<PathBuf>,
+    /// How long sending an alert may take, to all of its recipients together; then it goes on at the next try.
+    #[arg(skip = DELIVERY_LIMIT)]
+    pub delivery_limit: Duration,
 }
+
+const DELIVERY_LIMIT: Duration = Duration::from_mins(4);
 
 impl Config {
     /// The defaults, on a free port, with everything kept in `data`.
@@ -73,6 +79,7 @@ impl Config {
             allowed_url_ranges: Vec::new(),
             allowed_webhook_ranges: Vec::new(),
             mail_ca: None,
+            delivery_limit: DELIVERY_LIMIT,
         }
     }
 

@@ -46,6 +46,7 @@ pub(crate) use {session::begin as begin_session, session::end as end_session, se
 use remembered::Remembered;
 
 use crate::{
+    alerts::Places,
     backup_servers::clients::{Clients, Server},
     backups::reconcile::Asked,
     operations::live::Live,
@@ -81,6 +82,8 @@ pub struct Inner {
     pub(crate) ended: tokio::sync::Notify,
     /// Rung when a message shall be sent now.
     pub(crate) alerts: tokio::sync::Notify,
+    /// The messages that this panel sends at this moment.
+    pub(crate) sending: Places,
     /// Room in memory for chunks of uploads.
     pub(crate) chunks: tokio::sync::Semaphore,
     /// Who sends them, by the hash of the session's token.
@@ -127,6 +130,7 @@ impl Panel {
             tasks: TaskTracker::new(),
             ended: tokio::sync::Notify::new(),
             alerts: tokio::sync::Notify::new(),
+            sending: Places::default(),
             chunks: tokio::sync::Semaphore::new(uploads::tus::CHUNKS),
             sessions: Remembered::default(),
             uploads: Remembered::default(),

@@ -13,7 +13,7 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -41,6 +41,10 @@ impl Got {
 pub struct Hooks {
     address: SocketAddr,
     state: Arc<Mutex<Known>>,
+    /// Counts what came.
+    came: watch::Sender<usize>,
+    /// The path whose answers wait.
+    held: watch::Sender<Option<&'static str>>,
 }
 
 #[derive(Default)]
@@ -52,7 +56,12 @@ struct Known {
 impl Hooks {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let hooks = Self { address: listener.local_addr().unwrap(), state: Arc::default() };
+        let hooks = Self {
+            address: listener.local_addr().unwrap(),
+            state: Arc::default(),
+            came: watch::Sender::default(),
+            held: watch::Sender::default(),
+        };
         let router = Router::new().fallback(receive).with_state(hooks.clone());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         hooks
@@ -72,6 +81,19 @@ impl Hooks {
         self.state.lock().unwrap().answers.clear();
     }
 
+    /// Gives no answers at a path until it holds another one or none.
+    pub fn holds(&self, path: Option<&'static str>) {
+        self.held.send_replace(path);
+    }
+
+    /// Waits until so many requests came to a path since [`Hooks::take`].
+    pub async fn hears(&self, path: &str, requests: usize) {
+        let mut came = self.came.subscribe();
+        let count = || self.state.lock().unwrap().got.iter().filter(|got| got.path == path).count();
+        let waiting = came.wait_for(|_| count() >= requests);
+        tokio::time::timeout(std::time::Duration::from_mins(1), waiting).await.expect("it did not come").unwrap();
+    }
+
     /// What came since this was last asked.
     pub fn take(&self) -> Vec<Got> {
         std::mem::take(&mut self.state.lock().unwrap().got)
@@ -79,10 +101,12 @@ impl Hooks {
 }
 
 async fn receive(State(hooks): State<Hooks>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    let mut state = hooks.state.lock().unwrap();
     let body = String::from_utf8(body.to_vec()).unwrap();
-    state.got.push(Got { path: uri.to_string(), headers, body });
-    let (status, words) = state.answers.pop_front().unwrap_or((200, "thank you"));
+    let path = uri.to_string();
+    hooks.state.lock().unwrap().got.push(Got { path: path.clone(), headers, body });
+    hooks.came.send_modify(|came| *came += 1);
+    hooks.held.subscribe().wait_for(|held| *held != Some(&*path)).await.unwrap();
+    let (status, words) = hooks.state.lock().unwrap().answers.pop_front().unwrap_or((200, "thank you"));
     let location = [("location", "https://elsewhere.example/")];
     (StatusCode::from_u16(status).unwrap(), location, words).into_response()
 }

@@ -13,4 +13,5 @@ mod pings;
 mod retries;
 pub mod scene;
 mod sink;
+mod slow;
 mod unwatched;

@@ -7,10 +7,12 @@ use holdfast::{
     alerts::{
         DeliveryState,
         api::{ChannelTroubles, DeleteChannel, SaveChannel, SaveOverride, SendAgain, TestChannel, TestPing},
+        worker::tick,
     },
     error::AppError,
     operations::{OperationId, OperationKind, api::ListOperations},
     schedules::scheduler,
+    server::{Panel, Randomness},
     subscriptions::SubscriptionId,
 };
 
@@ -23,6 +25,8 @@ on_both_databases!(
     one_check_for_all_is_told_whether_anything_is_wrong_and_again_and_again,
     a_test_changes_no_check,
     a_ping_that_comes_too_late_is_not_sent,
+    a_check_is_told_one_thing_after_the_other,
+    the_pings_of_a_panel_that_is_gone_are_waited_for_and_no_longer,
 );
 
 /// Adds a channel that pings.
@@ -295,4 +299,68 @@ async fn a_ping_that_comes_too_late_is_not_sent(stage: Stage) {
     let log = scene.log().await;
     assert_eq!(log.iter().find(|message| message.id == failed.id).unwrap().state, DeliveryState::Dropped, "{log:?}");
     assert!(scene.hooks.take().is_empty(), "the check is well: an old failure must not change that");
+}
+
+/// Two panels at one database, or the same one twice, each with everything that is due.
+async fn both(scene: &Scene, second: &Panel) {
+    let ((), other) = tokio::join!(scene.tick(), tick(second));
+    other.unwrap();
+}
+
+async fn a_check_is_told_one_thing_after_the_other(stage: Stage) {
+    let scene = Scene::without_channel(stage).await;
+    let config = scene.stage.config.clone();
+    let second = Panel::open(config, scene.stage.turned.clock(), Randomness::of_system()).await.unwrap();
+    let id = scene.add("Acme").await;
+    let url = scene.hooks.url("/own");
+    own(&scene, id, &[("input[mode]", "off"), ("input[secret_ping]", &url)]).await;
+    for (status, words) in [(200, "thank you"), (503, "not now")] {
+        scene.hooks.holds(Some("/own/start"));
+        let operation = scene.keeper.begins(&scene.browser, id).await;
+        let first = tokio::spawn({
+            let second = second.clone();
+            async move { tick(&second).await.unwrap() }
+        });
+        scene.hooks.hears("/own/start", 1).await;
+        scene.keeper.ends_well(operation, scene.stage.turned.now(), 1000);
+        scene.browser.end_of(operation).await;
+        assert_eq!(
+            scene
+                .stage
+                .number("SELECT COUNT(*) FROM alert_deliveries WHERE ping = 'success' AND state = 'waiting'")
+                .await,
+            1
+        );
+        both(&scene, &second).await;
+        assert_eq!(paths(&scene.hooks.take()), ["/own/start"], "its end is not told before its begin");
+        scene.hooks.answers(&[(status, words)]);
+        scene.hooks.holds(None);
+        first.await.unwrap();
+        // A begin that failed is not told any more when there is an end.
+        scene.stage.turned.forward(TimeDelta::minutes(2));
+        settled(&scene).await;
+        both(&scene, &second).await;
+        assert_eq!(paths(&scene.hooks.take()), ["/own"], "after {status}");
+    }
+}
+
+async fn the_pings_of_a_panel_that_is_gone_are_waited_for_and_no_longer(stage: Stage) {
+    let mut scene = Scene::without_channel(stage).await;
+    let id = scene.add("Acme").await;
+    let url = scene.hooks.url("/own");
+    own(&scene, id, &[("input[mode]", "off"), ("input[secret_ping]", &url)]).await;
+    let operation = scene.keeper.begins(&scene.browser, id).await;
+    scene.stage.stop().await;
+    scene.keeper.ends_well(operation, scene.stage.turned.now(), 1000);
+    let gone = "UPDATE alert_deliveries SET state = 'sending', finished_at = NULL, due_at = created_at, answer = '',
+                    owner = id, lease_until = created_at + 80000 WHERE ping = 'start'";
+    scene.stage.sql(gone).await.unwrap();
+    scene.hooks.take();
+    scene.start().await;
+    scene.browser.end_of(operation).await;
+    scene.tick().await;
+    assert!(scene.hooks.take().is_empty(), "the other panel may still be sending the begin");
+    scene.stage.turned.forward(TimeDelta::seconds(81));
+    settled(&scene).await;
+    assert_eq!(paths(&scene.hooks.take()), ["/own"]);
 }

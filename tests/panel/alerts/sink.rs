@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
+    sync::watch,
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -34,6 +35,9 @@ pub struct Letter {
 pub struct Sink {
     pub port: u16,
     state: Arc<Mutex<State>>,
+    /// How many recipients were named, and how many of them get an answer.
+    named: watch::Sender<usize>,
+    answered: watch::Sender<usize>,
     acceptor: TlsAcceptor,
     folder: Arc<TempDir>,
 }
@@ -41,6 +45,9 @@ pub struct Sink {
 #[derive(Default)]
 struct State {
     letters: Vec<Letter>,
+    connections: usize,
+    /// After so many letters a connection is closed.
+    most_letters: Option<usize>,
     replies: HashMap<String, Vec<&'static str>>,
     login: Option<(String, String)>,
 }
@@ -71,6 +78,8 @@ impl Sink {
         let sink = Self {
             port: listener.local_addr().unwrap().port(),
             state: Arc::default(),
+            named: watch::Sender::default(),
+            answered: watch::Sender::new(usize::MAX),
             acceptor: TlsAcceptor::from(Arc::new(config)),
             folder: Arc::new(folder),
         };
@@ -99,6 +108,28 @@ impl Sink {
         self.state.lock().unwrap().replies.entry(recipient.to_owned()).or_default().extend(replies);
     }
 
+    /// Answers for so many recipients in all, and lets the others wait.
+    pub fn answers(&self, recipients: usize) {
+        self.answered.send_replace(recipients);
+    }
+
+    /// Waits until so many recipients were named in all.
+    pub async fn hears(&self, recipients: usize) {
+        let mut named = self.named.subscribe();
+        let waiting = named.wait_for(|named| *named >= recipients);
+        tokio::time::timeout(std::time::Duration::from_mins(1), waiting).await.expect("they were not named").unwrap();
+    }
+
+    /// Takes so many letters over one connection from now on.
+    pub fn takes(&self, letters: usize) {
+        self.state.lock().unwrap().most_letters = Some(letters);
+    }
+
+    /// How many connections there were.
+    pub fn connections(&self) -> usize {
+        self.state.lock().unwrap().connections
+    }
+
     /// What arrived since this was last asked.
     pub fn take(&self) -> Vec<Letter> {
         std::mem::take(&mut self.state.lock().unwrap().letters)
@@ -106,7 +137,8 @@ impl Sink {
 
     async fn serve(&self, stream: TcpStream) {
         let mut stream = BufReader::new(stream);
-        let mut session = Session { sink: self, letter: Letter::default(), tls: false, user: None };
+        self.state.lock().unwrap().connections += 1;
+        let mut session = Session { sink: self, letter: Letter::default(), tls: false, user: None, taken: 0 };
         stream.write_all(b"220 sink ready\r\n").await.unwrap_or_default();
         if session.talk(&mut stream).await == Some(Next::StartTls)
             && let Ok(secured) = self.acceptor.accept(stream.into_inner()).await
@@ -127,6 +159,7 @@ struct Session<'a> {
     letter: Letter,
     tls: bool,
     user: Option<String>,
+    taken: usize,
 }
 
 impl Session<'_> {
@@ -147,7 +180,10 @@ impl Session<'_> {
                 }
                 "AUTH" => self.sign_in(line),
                 "MAIL" => self.begin(line),
-                "RCPT" => self.recipient(line),
+                "RCPT" => {
+                    self.turn().await;
+                    self.recipient(line)
+                }
                 "DATA" => {
                     stream.write_all(b"354 go on\r\n").await.ok()?;
                     self.data(stream).await?
@@ -178,11 +214,24 @@ impl Session<'_> {
     }
 
     fn begin(&mut self, line: &str) -> String {
+        if self.sink.state.lock().unwrap().most_letters.is_some_and(|most| self.taken >= most) {
+            return "421 4.7.0 too many letters over this connection".to_owned();
+        }
         if self.sink.state.lock().unwrap().login.is_some() && self.user.is_none() {
             return "530 sign in first".to_owned();
         }
         self.letter = Letter { from: address(line), tls: self.tls, user: self.user.clone(), ..Letter::default() };
         "250 ok".to_owned()
+    }
+
+    /// Waits until this recipient gets an answer.
+    async fn turn(&self) {
+        let mut number = 0;
+        self.sink.named.send_modify(|named| {
+            *named += 1;
+            number = *named;
+        });
+        self.sink.answered.subscribe().wait_for(|answered| *answered >= number).await.unwrap();
     }
 
     fn recipient(&mut self, line: &str) -> String {
@@ -209,6 +258,7 @@ impl Session<'_> {
             }
         }
         self.sink.state.lock().unwrap().letters.push(self.letter.clone());
+        self.taken += 1;
         Some("250 2.0.0 kept as 42".to_owned())
     }
 }
