@@ -174,6 +174,7 @@ impl BackupServer {
         imports::resume(&app, cut_off).await;
         app.jobs.trim().await;
         tokio::spawn(restores::recover::watch(Arc::downgrade(&app.0)));
+        tokio::spawn(verifications::put_back(Arc::downgrade(&app.0)));
         tokio::spawn(verifications::keep_verifying(Arc::downgrade(&app.0)));
         tokio::spawn(uploads::keep_sweeping(Arc::downgrade(&app.0), app.config.sweep_pause));
         tracing::info!("Backup server ready after {:.1} s", began.elapsed().as_secs_f64());

@@ -48,9 +48,17 @@ impl RemovalJob {
 
     /// At once, or after the downloads that run at the moment: the job does not wait for those.
     async fn free(&self, context: &JobContext, before: u64) -> Result<(), Failure> {
-        if !self.app.repositories.free(self.repository).await {
-            context.info("The space is freed when the downloads that run at the moment have ended.");
-            return Ok(());
+        match self.app.repositories.free(self.repository).await {
+            Ok(true) => {}
+            Ok(false) => {
+                context.info("The space is freed when the downloads that run at the moment have ended.");
+                return Ok(());
+            }
+            // The backups are gone all the same.
+            Err(error) => {
+                context.warn(error.to_string());
+                return Ok(());
+            }
         }
         let now = self.app.repositories.bytes_used_by(self.repository).await?;
         let freed = size(before.saturating_sub(now));

@@ -1,6 +1,7 @@
 //! Keeps repositories small and sound: forget, prune, verify, and put in order what a crash left.
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -15,6 +16,7 @@ use super::{
     backend::{self, UNFINISHED},
     errors::{During, StorageError, sentence},
     gate::Gate,
+    heal,
     home::{Home, UNBORN},
     snapshots,
 };
@@ -45,17 +47,25 @@ pub(super) fn prune(home: &Home, id: RepositoryId) -> Result<u64, StorageError> 
     home.begin(id, PRUNE)?;
     let torn = remove_torn_indexes(home, id)?;
     open(home, id)?.repair_index(&RepairIndexOptions::default(), false).during("put in order")?;
-    let repo = open(home, id)?;
-    let mut options = PruneOptions::default().instant_delete(true).max_unused(LimitOption::Percentage(5));
-    options.max_repack = LimitOption::Percentage(20);
-    let plan = repo.prune_plan(&options).during("put in order")?;
-    repo.prune(&options, plan).during("put in order")?;
+    remove_unneeded(home, id)?;
     let mut removed = torn;
     for file in unfinished_files(&folder).during("put in order")? {
         removed += u64::from(fs::metadata(&file).is_ok_and(|file| file.len() > 0));
         fs::remove_file(file).during("put in order")?;
     }
     Ok(removed)
+}
+
+/// The library plans first, and removes nothing while a backup lacks a piece: it cannot know then what is needed.
+fn remove_unneeded(home: &Home, id: RepositoryId) -> Result<(), StorageError> {
+    let repo = open(home, id)?;
+    let mut options = PruneOptions::default().instant_delete(true).max_unused(LimitOption::Percentage(5));
+    options.max_repack = LimitOption::Percentage(20);
+    let removed = repo.prune_plan(&options).and_then(|plan| repo.prune(&options, plan)).during("put in order");
+    let Err(error) = removed else { return Ok(()) };
+    let lacking = heal::lacking(home, id, &BTreeSet::new())?;
+    let why = lacking.first().map(|first| format!("no space was freed, for {}", first.trim_end_matches('.')));
+    Err(why.map_or(error, StorageError::Damaged))
 }
 
 /// Reads everything and compares its checksums; gives sentences about what is damaged.

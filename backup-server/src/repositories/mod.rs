@@ -26,6 +26,7 @@ mod seal;
 mod snapshots;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 
 use std::{
     collections::HashMap,
@@ -57,6 +58,7 @@ pub use content::{
 pub use errors::StorageError;
 pub(crate) use errors::is_disk_full;
 pub use reader::{BackupReader, ByteStream};
+pub use upkeep::{Swept, Verified};
 
 /// The repositories below one data folder: `repositories/<uuid>` and their keys in `keys/<uuid>`. Cheap to clone.
 #[derive(Clone)]
@@ -77,26 +79,6 @@ pub struct Export {
     pub total: Option<u64>,
     /// The backup that it is made of.
     pub backup: Backup,
-}
-
-/// What [`Repositories::sweep`] did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// Repositories looked at.
-    pub repositories: u64,
-    /// Unfinished files and unreadable index files removed.
-    pub files_removed: u64,
-    /// Sentences about repositories that could not be put in order.
-    pub problems: Vec<String>,
-}
-
-/// What [`Repositories::verify`] found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verified {
-    /// Sentences about what is damaged, first those about backups that are not whole; none when all is well.
-    pub problems: Vec<String>,
-    /// Damaged packs that were set aside, so that no new backup is built on them.
-    pub set_aside: usize,
 }
 
 impl Repositories {
@@ -143,7 +125,8 @@ impl Repositories {
         })
         .await;
         if made.is_err() {
-            self.prune_when_free(repository, &lock).await;
+            // What made the backup fail is told; why nothing could be freed, the log says.
+            let _ = self.prune_when_free(repository, &lock).await;
         }
         drop(turn);
         made
@@ -161,31 +144,6 @@ impl Repositories {
             made
         })
         .await
-    }
-
-    /// Frees what a failed or deleted backup left: at once, or after the downloads that run at the moment. Whether it is
-    /// done.
-    async fn prune_when_free(&self, repository: RepositoryId, lock: &Lock) -> bool {
-        if let Ok(alone) = Arc::clone(&lock.access).try_write_owned() {
-            self.prune_with(repository, alone).await;
-            return true;
-        }
-        if lock.queue_prune() {
-            let (repositories, lock) = (self.clone(), self.inner.lock_of(repository));
-            tokio::spawn(async move {
-                let alone = lock.exclusive().await;
-                lock.prune_begins();
-                repositories.prune_with(repository, alone).await;
-            });
-        }
-        false
-    }
-
-    async fn prune_with(&self, repository: RepositoryId, alone: OwnedRwLockWriteGuard<()>) {
-        let pruned = self.alone_with(repository, alone, move |home| maintain::prune(home, repository)).await;
-        if let Err(error) = pruned {
-            tracing::warn!(repository.id = %repository, error = %error, "Could not prune {repository}: {error}");
-        }
     }
 
     /// The backups of a repository, the newest first; none when there is no repository yet.
@@ -210,30 +168,6 @@ impl Repositories {
         })
         .await
         .map(|stored| stored.backup)
-    }
-
-    /// Forgets a backup, and frees what no other needs: at once, or after the downloads that run at the moment, of this
-    /// backup too.
-    pub async fn delete(&self, repository: RepositoryId, backup: BackupId) -> Result<(), StorageError> {
-        self.forget(repository, backup).await?;
-        self.free(repository).await;
-        Ok(())
-    }
-
-    /// Forgets a backup without freeing anything: [`Self::free`] does that once for many.
-    pub async fn forget(&self, repository: RepositoryId, backup: BackupId) -> Result<(), StorageError> {
-        self.shared(repository, move |home| maintain::forget(home, repository, backup)).await
-    }
-
-    /// Frees what no backup needs, at once (true) or after the downloads that run at the moment.
-    pub async fn free(&self, repository: RepositoryId) -> bool {
-        let lock = self.inner.lock_of(repository);
-        self.prune_when_free(repository, &lock).await
-    }
-
-    /// Puts a repository in order and frees what no backup needs.
-    pub async fn prune(&self, repository: RepositoryId) -> Result<(), StorageError> {
-        self.alone(repository, move |home| maintain::prune(home, repository).map(|_| ())).await
     }
 
     /// Reads a backup as the file that a download gives. `range` counts in bytes of that file, its end excluded; it is
@@ -286,29 +220,6 @@ impl Repositories {
             Ok(kit::recovery_kit(repository, &home.folder(repository), home.keys(repository)?.rescue_password))
         })
         .await
-    }
-
-    /// Reads all of a repository and compares its checksums. What is damaged is set aside, after the downloads that run
-    /// at the moment.
-    pub async fn verify(&self, repository: RepositoryId) -> Result<Verified, StorageError> {
-        // A backup that is being made has packs that no index names yet.
-        let _turn = Arc::clone(&self.inner.lock_of(repository).turn).lock_owned().await;
-        let found = self.shared(repository, move |home| maintain::verify(home, repository)).await?;
-        if found.is_empty() {
-            return Ok(Verified::default());
-        }
-        self.alone(repository, move |home| {
-            let healed = heal::heal(home, repository, &found)?;
-            let problems = healed.lacking.into_iter().chain(found).collect();
-            Ok(Verified { problems, set_aside: healed.set_aside })
-        })
-        .await
-    }
-
-    /// Puts in order what a crash left; to be called once, before anything else.
-    pub async fn sweep(&self) -> Result<Swept, StorageError> {
-        let inner = Arc::clone(&self.inner);
-        blocking(move || maintain::sweep(&inner.home)).await
     }
 
     /// Bytes that all repositories use on disk.

@@ -2,7 +2,7 @@
 
 use backup_api::{Failure, FailureCode, Phase, RepositoryId, Verification};
 
-use crate::{jobs::JobContext, server::App};
+use crate::{jobs::JobContext, repositories::Verified, server::App};
 
 /// Damages that are named; one lost disk can have a million.
 const NAMED: usize = 100;
@@ -39,8 +39,12 @@ impl VerifyJob {
             code: FailureCode::Storage,
             message: format!("The result could not be kept: {error}. Look at the disk of the backup server."),
         })?;
+        if verified.returned > 0 {
+            let (count, back) = (verified.returned, "are sound after all and back where they belong");
+            context.info(format!("{count} pack(s) that had been set aside {back}."));
+        }
         if damages > 0 {
-            return Err(damaged(damages, verified.set_aside));
+            return Err(if verified.unreadable > 0 { unread(damages, &verified) } else { damaged(damages, &verified) });
         }
         context.info("Everything was read and is as it was written.");
         Ok(())
@@ -51,13 +55,33 @@ fn cancelled() -> Failure {
     Failure { code: FailureCode::Cancelled, message: "Cancelled on request.".to_owned() }
 }
 
-fn damaged(count: usize, set_aside: usize) -> Failure {
-    let aside = match set_aside {
+/// What became of what is really damaged.
+fn aside(verified: &Verified) -> String {
+    match verified.set_aside {
         0 => String::new(),
         packs => format!(
             " {packs} damaged pack(s) were set aside in its folder “damaged”, so that no new backup is built on them."
         ),
-    };
+    }
+}
+
+/// A disk that fails says nothing about what is on it.
+fn unread(count: usize, verified: &Verified) -> Failure {
+    Failure {
+        code: FailureCode::Storage,
+        message: format!(
+            "The disk of the backup server could not be read in {} place(s): {count} finding(s); the log names the files \
+             and the backups that are not whole as long as that is so. What could not be read was left as it is.{} Look \
+             at the disk and at the system's log, copy the repository to another disk if this one is dying, and verify \
+             once more.",
+            verified.unreadable,
+            aside(verified)
+        ),
+    }
+}
+
+fn damaged(count: usize, verified: &Verified) -> Failure {
+    let aside = aside(verified);
     Failure {
         code: FailureCode::Mismatch,
         message: format!(

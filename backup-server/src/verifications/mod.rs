@@ -7,4 +7,4 @@ mod schedule;
 
 pub(crate) use job::VerifyJob;
 pub(crate) use journal::Verifications;
-pub(crate) use schedule::{keep_verifying, next_due};
+pub(crate) use schedule::{keep_verifying, next_due, put_back};

@@ -17,6 +17,21 @@ pub(crate) fn next_due(since: DateTime<Utc>, days: u32) -> Option<DateTime<Utc>>
     (days > 0).then(|| since + TimeDelta::days(i64::from(days)))
 }
 
+/// Puts back, once after a start, what was set aside in any repository and is sound after all.
+pub(crate) async fn put_back(server: Weak<Parts>) {
+    let Some(app) = server.upgrade().map(App::from) else { return };
+    let all = app.repositories.all().await.unwrap_or_default();
+    for (repository, _) in all {
+        match app.repositories.put_back(repository).await {
+            Ok(0) => {}
+            Ok(packs) => {
+                tracing::info!(repository.id = %repository, "Put {packs} sound pack(s) back into {repository}")
+            }
+            Err(error) => tracing::warn!(repository.id = %repository, "What is set aside stays there: {error}"),
+        }
+    }
+}
+
 /// Verifies what is due, for as long as the server lives and takes jobs.
 pub(crate) async fn keep_verifying(server: Weak<Parts>) {
     while let Some(pause) =

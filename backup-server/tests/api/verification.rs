@@ -1,6 +1,11 @@
 //! Damage in a repository is found: when asked, and by itself.
 
-use std::{fs, os::unix::fs::FileExt, path::Path, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use backup_api::{BackupFormat, FailureCode, Job, JobId, JobState, StartVerification, VerificationState};
 use uuid::Uuid;
@@ -16,11 +21,14 @@ async fn verify(served: &Served) -> Job {
     until(&served.client, start.job, |job| job.state.is_final()).await
 }
 
+fn largest_pack(repository: &Path) -> PathBuf {
+    let packs = files_in(&repository.join("data")).into_iter().flat_map(|folder| files_in(&folder));
+    packs.max_by_key(|pack| fs::metadata(pack).unwrap().len()).unwrap()
+}
+
 /// Turns one byte in the middle of the largest pack round, as a dying disk does.
 fn damage(repository: &Path) {
-    let packs = files_in(&repository.join("data")).into_iter().flat_map(|folder| files_in(&folder));
-    let largest = packs.max_by_key(|pack| fs::metadata(pack).unwrap().len()).unwrap();
-    let file = fs::File::options().read(true).write(true).open(largest).unwrap();
+    let file = fs::File::options().read(true).write(true).open(largest_pack(repository)).unwrap();
     let place = file.metadata().unwrap().len() / 2;
     let mut byte = [0];
     file.read_exact_at(&mut byte, place).unwrap();
@@ -69,6 +77,27 @@ async fn a_repository_is_verified_by_itself_when_it_is_due() {
     clock.advance(8 * DAY);
     let second = verified(&served, |state| state.last.as_ref() != Some(&last)).await;
     assert!(second.last.unwrap().ended_at > last.ended_at);
+}
+
+#[tokio::test]
+async fn a_pack_that_was_set_aside_and_is_sound_is_back_after_the_next_start() {
+    let origin = Origin::new("set_aside");
+    let folder = tempfile::tempdir().unwrap();
+    let first = Served::start_in(folder.path(), |_| {}).await;
+    first.made(REPOSITORY, &origin.direct(), BackupFormat::Dump).await;
+    first.server.shutdown().await;
+    let repository = folder.path().join("repositories").join(REPOSITORY.to_string());
+    let (pack, aside) = (largest_pack(&repository), repository.join("damaged"));
+    fs::create_dir(&aside).unwrap();
+    fs::rename(&pack, aside.join(pack.file_name().unwrap())).unwrap();
+
+    let _second = Served::start_in(folder.path(), |_| {}).await;
+    let back = async {
+        while !pack.exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), back).await.expect("put back by itself");
 }
 
 /// The state after a verification, which must come within a minute.

@@ -1,6 +1,9 @@
 //! Damage and absence: no new backup is built on what is lost, and what can come back does.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use backup_api::LinkCompression;
 use backup_server::repositories::{Repositories, StorageError, Verified};
@@ -10,11 +13,19 @@ use crate::{
     support::{REPOSITORY, Sample, fetch, store},
 };
 
-/// The largest pack of a repository.
-fn largest_pack(data: &Path) -> PathBuf {
+/// The packs of a repository.
+fn packs(data: &Path) -> BTreeSet<PathBuf> {
     let folders = std::fs::read_dir(data.join(format!("repositories/{REPOSITORY}/data"))).unwrap();
     let packs = folders.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap());
-    packs.map(|pack| pack.unwrap().path()).max_by_key(|pack| std::fs::metadata(pack).unwrap().len()).unwrap()
+    packs.map(|pack| pack.unwrap().path()).collect()
+}
+
+fn largest<'a>(packs: impl IntoIterator<Item = &'a PathBuf>) -> PathBuf {
+    packs.into_iter().max_by_key(|pack| std::fs::metadata(pack).unwrap().len()).unwrap().clone()
+}
+
+fn largest_pack(data: &Path) -> PathBuf {
+    largest(&packs(data))
 }
 
 #[tokio::test]
@@ -49,19 +60,59 @@ async fn a_damaged_pack_is_set_aside_and_the_next_backup_makes_all_whole() {
 }
 
 #[tokio::test]
-async fn a_pack_that_could_not_be_read_for_a_while_comes_back() {
+async fn a_pack_that_was_set_aside_and_is_sound_comes_back() {
+    for verifying in [false, true] {
+        let data = tempfile::tempdir().unwrap();
+        let repositories = Repositories::open(data.path()).unwrap();
+        let sample = Sample::small();
+        let first = store(&repositories, 1, sample.content()).await.unwrap();
+        assert_eq!(repositories.put_back(REPOSITORY).await.unwrap(), 0, "nothing is set aside");
+        let pack = largest_pack(data.path());
+        let aside = data.path().join(format!("repositories/{REPOSITORY}/damaged"));
+        std::fs::create_dir(&aside).unwrap();
+        std::fs::rename(&pack, aside.join(pack.file_name().unwrap())).unwrap();
+        // One that is damaged stays there.
+        let damaged = aside.join("ab".repeat(32));
+        std::fs::write(&damaged, "other bytes").unwrap();
+        if verifying {
+            let expected = Verified { returned: 1, ..Verified::default() };
+            assert_eq!(repositories.verify(REPOSITORY).await.unwrap(), expected);
+        } else {
+            assert_eq!(repositories.put_back(REPOSITORY).await.unwrap(), 1);
+        }
+        assert!(pack.exists() && damaged.exists());
+        let zip = fetch(&repositories, &first, LinkCompression::Stored, None).await;
+        assert_zip_holds(zip, &sample.files());
+        assert_eq!(repositories.verify(REPOSITORY).await.unwrap(), Verified::default());
+    }
+}
+
+/// A folder in the place of a file is what gives an error of reading to every user, root too.
+#[tokio::test]
+async fn a_pack_that_the_disk_does_not_give_stays_where_it_is() {
     let data = tempfile::tempdir().unwrap();
     let repositories = Repositories::open(data.path()).unwrap();
     let sample = Sample::small();
     let first = store(&repositories, 1, sample.content()).await.unwrap();
     let pack = largest_pack(data.path());
-    let name = pack.file_name().unwrap().to_owned();
-    let aside = data.path().join(format!("repositories/{REPOSITORY}/damaged"));
-    std::fs::create_dir(&aside).unwrap();
-    std::fs::rename(&pack, aside.join(&name)).unwrap();
+    let away = data.path().join("away");
+    std::fs::rename(&pack, &away).unwrap();
+    std::fs::create_dir(&pack).unwrap();
+
     let verified = repositories.verify(REPOSITORY).await.unwrap();
-    assert!(!verified.problems.is_empty());
-    assert_eq!(repositories.verify(REPOSITORY).await.unwrap(), Verified::default(), "it is where it belongs");
+    assert_eq!((verified.set_aside, verified.unreadable), (0, 1), "{:?}", verified.problems);
+    let unread = format!("The disk could not be read at {}: Is a directory", pack.display());
+    assert!(verified.problems[0].starts_with(&unread), "{:?}", verified.problems);
+    assert!(verified.problems[0].contains("Verify again when the disk is in order"), "{:?}", verified.problems);
+    let touched = format!("{} has ", first.file_name);
+    assert!(verified.problems[1].starts_with(&touched), "{:?}", verified.problems);
+    assert!(verified.problems[1].contains("where the disk could not be read"), "{:?}", verified.problems);
+    assert!(pack.is_dir() && !data.path().join(format!("repositories/{REPOSITORY}/damaged")).exists());
+
+    // The disk is in order again, and nothing was lost by what it said meanwhile.
+    std::fs::remove_dir(&pack).unwrap();
+    std::fs::rename(&away, &pack).unwrap();
+    assert_eq!(repositories.verify(REPOSITORY).await.unwrap(), Verified::default());
     let zip = fetch(&repositories, &first, LinkCompression::Stored, None).await;
     assert_zip_holds(zip, &sample.files());
 }
@@ -128,4 +179,72 @@ async fn a_crash_while_a_repository_is_made_is_none_of_the_next_backup() {
     let repositories = Repositories::open(other.path()).unwrap();
     repositories.sweep().await.unwrap();
     store(&repositories, 1, Sample::small().content()).await.unwrap();
+}
+
+/// What happens to a pack.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Harm {
+    Gone,
+    Cut,
+    Changed,
+    /// The disk does not give it.
+    Unread,
+}
+
+fn harm(pack: &Path, harm: Harm) {
+    let mut bytes = std::fs::read(pack).unwrap();
+    match harm {
+        Harm::Gone => std::fs::remove_file(pack).unwrap(),
+        Harm::Cut => std::fs::write(pack, &bytes[..bytes.len() / 2]).unwrap(),
+        Harm::Changed => {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            std::fs::write(pack, bytes).unwrap();
+        }
+        Harm::Unread => {
+            std::fs::remove_file(pack).unwrap();
+            std::fs::create_dir(pack).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn pruning_beside_damage_removes_nothing_that_a_sound_backup_needs() {
+    for kind in [Harm::Gone, Harm::Cut, Harm::Changed, Harm::Unread] {
+        let data = tempfile::tempdir().unwrap();
+        let repositories = Repositories::open(data.path()).unwrap();
+        // The third shares its attachments with the first, whose packs so are needed in part.
+        let (one, two) = (Sample::small(), Sample::new(2, 300_000, 20, 90_000));
+        let three = Sample { dump: Sample::new(3, 300_000, 0, 1).dump, ..one.clone() };
+        let first = store(&repositories, 1, one.content()).await.unwrap();
+        let before = packs(data.path());
+        let second = store(&repositories, 2, two.content()).await.unwrap();
+        let of_second = largest(packs(data.path()).difference(&before));
+        let third = store(&repositories, 3, three.content()).await.unwrap();
+        harm(&of_second, kind);
+        let there = packs(data.path());
+
+        repositories.forget(REPOSITORY, first.id).await.unwrap();
+        let freed = repositories.free(REPOSITORY).await;
+        if kind == Harm::Changed {
+            // Only reading it would tell, which pruning does with what it moves.
+            assert_eq!(freed.unwrap(), true);
+        } else {
+            let why = freed.unwrap_err().to_string();
+            let expected = format!("no space was freed, for {} lacks ", second.file_name);
+            assert!(why.contains(&expected), "{kind:?}: {why}");
+            assert_eq!(packs(data.path()), there, "{kind:?}");
+        }
+        let zip = fetch(&repositories, &third, LinkCompression::Stored, None).await;
+        assert_zip_holds(zip, &three.files());
+
+        // With the backup that is not whole, what kept the space from being freed is gone.
+        if kind != Harm::Unread {
+            repositories.forget(REPOSITORY, second.id).await.unwrap();
+            assert!(repositories.free(REPOSITORY).await.unwrap(), "{kind:?}");
+            assert!(packs(data.path()).len() < there.len(), "{kind:?}");
+        }
+        let zip = fetch(&repositories, &third, LinkCompression::Stored, None).await;
+        assert_zip_holds(zip, &three.files());
+    }
 }
