@@ -3,7 +3,7 @@
 
 use std::{path::Path, process::Command, sync::Arc};
 
-use backup_api::{BackupFormat, DatabaseName, LinkCompression, Secret, Source};
+use backup_api::{Backup, BackupFormat, DatabaseName, LinkCompression, Secret, Source};
 use backup_server::{
     archives::Limits,
     install_tls_provider,
@@ -80,7 +80,21 @@ pub async fn measure(folder: &Path, attachments: u64) -> Outcome<()> {
     forget_peak()?;
     export(&repositories, &newest, LinkCompression::Stored, "stored").await?;
     aims.at_most("peak resident while downloading, in MiB", peak()?, AIM);
+    forget_peak()?;
+    read_back(&sources, &source, &repositories, &newest).await?;
+    aims.at_most("peak resident while a restore is read back, in MiB", peak()?, AIM);
     aims.told()
+}
+
+/// What a restore through Odoo does last: the backup is open, and what Odoo made of it arrives.
+async fn read_back(sources: &Sources, source: &Source, repositories: &Repositories, backup: &Backup) -> Outcome<()> {
+    let reader = repositories.open_backup(REPOSITORY, backup.id).await?;
+    let (quiet, token) = (Arc::new(|_, _| ()), CancellationToken::new());
+    let opened = sources.open(source, BackupFormat::Zip, quiet, token).await.map_err(|failure| failure.message)?;
+    let there = &opened.content.filestore;
+    let all = (0..reader.attachment_count()).filter_map(|place| reader.attachment(place));
+    let found = all.filter(|(sha1, _)| there.has(sha1)).count();
+    if found == there.files.len() { Ok(()) } else { Err(format!("{found} attachments came back").into()) }
 }
 
 async fn back_up(
@@ -90,7 +104,7 @@ async fn back_up(
     number: u128,
     what: &str,
     aims: &mut Aims,
-) -> Outcome<backup_api::Backup> {
+) -> Outcome<Backup> {
     let (quiet, token) = (Arc::new(|_, _| ()), CancellationToken::new());
     forget_peak()?;
     let watch = Stopwatch::start();
