@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode};
-use backup_server::sources::AddressPolicy;
+use backup_server::sources::{AddressPolicy, NoAddress};
 use chrono::TimeDelta;
 use reqwest::{Client, Response, header, redirect::Policy};
 use url::Url;
@@ -65,13 +65,12 @@ async fn client_for(panel: &Panel, url: &Url) -> Result<Client, Verdict> {
         .map_err(|error| Verdict::never(format!("--allow-webhook-range: {error}")))?;
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or(443);
-    let addresses = policy.resolve(host, port).await.map_err(|words| {
-        // Only names that cannot be looked up may be found later.
-        if words.contains("may not be dialled") {
+    let addresses = policy.resolve(host, port).await.map_err(|error| match error {
+        NoAddress::Refused(refused) => {
             let flag = "Start the panel with --allow-webhook-range (HOLDFAST_ALLOW_WEBHOOK_RANGES) if it is meant.";
-            return Verdict::never(format!("The receiver's address is not public: {words} {flag}"));
+            Verdict::never(format!("The receiver's address is not public: {refused} {flag}"))
         }
-        Verdict::later(words)
+        NoAddress::NotFound(words) => Verdict::later(words),
     })?;
     let client = Client::builder()
         .resolve_to_addrs(host, &addresses)

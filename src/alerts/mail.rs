@@ -1,6 +1,6 @@
 //! E-mail through an SMTP server, one recipient after the other, so that a wrong address keeps it from nobody else.
 
-use std::{fmt::Write, time::Duration};
+use std::{error::Error as StdError, fmt::Write, io, time::Duration};
 
 use chrono::{DateTime, Utc};
 use lettre::{
@@ -172,6 +172,19 @@ fn is_about_recipient(error: &Error) -> bool {
     matches!(code_of(error), Some(450..=452 | 550..=554))
 }
 
+/// Whether TLS was not agreed upon; a certificate that nobody trusts comes as an error of the connection.
+fn is_about_tls(error: &Error) -> bool {
+    let mut cause = error.source();
+    while let Some(known) = cause {
+        let carried = known.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if known.is::<rustls::Error>() || carried.is_some_and(|carried| carried.is::<rustls::Error>()) {
+            return true;
+        }
+        cause = known.source();
+    }
+    error.is_tls()
+}
+
 /// What happened and what to do next; and whether it may pass.
 fn told(error: &Error, recipient: &str, secrets: &[String]) -> (String, bool) {
     let said = short(&hidden(&error.to_string(), secrets));
@@ -185,7 +198,7 @@ fn told(error: &Error, recipient: &str, secrets: &[String]) -> (String, bool) {
         }
         Some(_) if error.is_permanent() => (format!("The mail server refused the message: {said}."), false),
         Some(_) => (format!("The mail server put {recipient} off: {said}."), true),
-        None if error.is_tls() || said.contains("certificate") => (
+        None if is_about_tls(error) => (
             format!(
                 "No connection with TLS: {said}. Check the kind of protection, the port and the server's certificate."
             ),

@@ -47,7 +47,7 @@ impl MailServer {
         // An administrator's own mail server usually is on this machine or in a private network.
         let policy = AddressPolicy::for_sources(&panel.config.allowed_webhook_ranges)
             .map_err(|error| Verdict::never(format!("--allow-webhook-range: {error}")))?;
-        let addresses = policy.resolve(host, *port).await.map_err(Verdict::later)?;
+        let addresses = policy.resolve(host, *port).await.map_err(|error| Verdict::later(error.to_string()))?;
         let protection = match security {
             Security::None => Protection::None,
             Security::StartTls => Protection::StartTls(parameters(panel, host)?),

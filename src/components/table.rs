@@ -105,10 +105,10 @@ pub fn Pager(
     href: Box<dyn Fn(&str) -> String>,
 ) -> impl IntoView {
     let Span { first, last, pages } = span(page, rows, matching);
-    let said = match matching {
-        0 => String::new(),
-        _ => format!("{}–{} of {}", figures::count(first), figures::count(last), figures::count(matching)),
-    };
+    if matching == 0 {
+        return ().into_any();
+    }
+    let said = format!("{}–{} of {}", figures::count(first), figures::count(last), figures::count(matching));
     let link = |to: Option<u32>, words: &'static str| {
         to.map(|to| view! { <a class="btn small" href=href(&addresses::page_value(to))>{words}</a> })
     };
@@ -126,6 +126,7 @@ pub fn Pager(
             {links}
         </div>
     }
+    .into_any()
 }
 
 /// The rows that a page shows, counted from 1, and how many pages there are.

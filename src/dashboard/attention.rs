@@ -40,6 +40,10 @@ pub fn attention_view(overview: &Overview, page: u32) -> AnyView {
         .into_any()
     };
     let href = |page: &str| addresses::address("/", &[("page", page)]);
+    let matching = overview.configured();
+    // All of them are above: nobody needs to be told how many those are.
+    let pager = (page > 0 || matching > u64::from(ROWS))
+        .then(|| view! { <Pager page rows=ROWS matching href=Box::new(href) /> });
     view! {
         <section class="card padded stack tight" aria-labelledby="weeks-heading">
             <div class="row apart">
@@ -47,7 +51,7 @@ pub fn attention_view(overview: &Overview, page: u32) -> AnyView {
                 <span class="sub">"Oldest latest backup first. "{days}</span>
             </div>
             {content}
-            <Pager page rows=ROWS matching=overview.configured() href=Box::new(href) />
+            {pager}
         </section>
     }
     .into_any()

@@ -29,10 +29,21 @@ struct Range {
 #[error("“{0}” is no address range. Write it as 10.0.0.0/8 or fd00::/8, or as a single address.")]
 pub struct InvalidRange(String);
 
+/// Why no address of a host can be dialled.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoAddress {
+    /// None that it has may be: that does not change by itself.
+    #[error(transparent)]
+    Refused(Refused),
+    /// None was found, at this moment.
+    #[error("{0}")]
+    NotFound(String),
+}
+
 /// An address that may not be dialled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{address} is {kind} and may not be dialled. If it is meant, add its range to the server's allowed ranges.")]
-pub(super) struct Refused {
+pub struct Refused {
     address: IpAddr,
     kind: Kind,
 }
@@ -85,10 +96,11 @@ impl AddressPolicy {
     }
 
     /// Looks a host name up and gives the addresses that may be dialled; an error when there are none.
-    pub async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    pub async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, NoAddress> {
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let found = tokio::net::lookup_host((host, port)).await;
-        let found = found.map_err(|error| format!("The host name “{host}” cannot be resolved: {error}."))?;
+        let found = found
+            .map_err(|error| NoAddress::NotFound(format!("The host name “{host}” cannot be resolved: {error}.")))?;
         let mut refused = None;
         let mut usable = Vec::new();
         for address in found {
@@ -98,8 +110,8 @@ impl AddressPolicy {
             }
         }
         match refused {
-            Some(error) if usable.is_empty() => Err(error.to_string()),
-            _ if usable.is_empty() => Err(format!("The host name “{host}” has no address.")),
+            Some(error) if usable.is_empty() => Err(NoAddress::Refused(error)),
+            _ if usable.is_empty() => Err(NoAddress::NotFound(format!("The host name “{host}” has no address."))),
             _ => Ok(usable),
         }
     }

@@ -19,7 +19,7 @@ use crate::{
     repositories::{Content, Finish, ReportProgress},
 };
 
-pub use addresses::{AddressPolicy, InvalidRange};
+pub use addresses::{AddressPolicy, InvalidRange, NoAddress};
 pub use pg_tools::{PgTool, PgTools};
 pub(crate) use sink::Sink;
 pub(crate) use staging::StagedFile;

@@ -92,7 +92,7 @@ async fn dial(settings: &Fetching, url: &Url) -> Result<Client, Stop> {
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or(443);
     let addresses = settings.addresses.resolve(host, port).await;
-    let addresses = addresses.map_err(|message| words::address(&message))?;
+    let addresses = addresses.map_err(|error| words::address(&error.to_string()))?;
     crate::install_tls_provider();
     let client = Client::builder()
         .resolve_to_addrs(host, &addresses)

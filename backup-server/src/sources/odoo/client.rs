@@ -40,7 +40,7 @@ impl Odoo {
         let host = base.host_str().unwrap_or_default().to_owned();
         let port = base.port_or_known_default().unwrap_or(443);
         let addresses = policy.resolve(&host, port).await;
-        let addresses = addresses.map_err(|message| words::stop(ProblemCode::Unreachable, message))?;
+        let addresses = addresses.map_err(|error| words::stop(ProblemCode::Unreachable, error.to_string()))?;
         // Another part of the process may have chosen a provider already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder()

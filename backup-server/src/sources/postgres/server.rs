@@ -115,7 +115,7 @@ impl ServerAddress {
             }
             Endpoint::Host(host) => {
                 let addresses = policy.resolve(host, self.port).await;
-                let addresses = addresses.map_err(|message| words::stop(ProblemCode::Unreachable, message))?;
+                let addresses = addresses.map_err(|error| words::stop(ProblemCode::Unreachable, error.to_string()))?;
                 self.dial_one_of(host, &addresses, &options, database, limit).await
             }
         }
