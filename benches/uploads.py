@@ -3,6 +3,9 @@
 four chunks of 1 MiB under way at once, each with its SHA-256. Beside a plain PUT of the same file to nginx; with a delay of
 50 ms each way (100 ms there and back) between browser and panel; and ten uploads at once.
 
+The client's checksums are reckoned before the clock starts: a browser does that on a computer of its own, and the client of
+the plain PUT reckons none. How it is when the client reckons them while it sends, on the same processors, is told as well.
+
     benches/uploads.py --bin target/release --site target/site [--gigabytes 1]
 
 Without nginx, only the uploads are measured. Exits with 1 when an aim is missed.
@@ -30,6 +33,8 @@ from panel import Panel
 CHUNK = 1_048_576
 # As src/uploads/transfer.rs has it.
 LANES = 4
+# How far beyond what has arrived a chunk may end.
+AHEAD = 16 * CHUNK
 LARGEST = 999_999_999
 
 
@@ -38,21 +43,30 @@ def parse_arguments():
     parser.add_argument("--bin", type=pathlib.Path, required=True, help="folder of holdfast and backup-server")
     parser.add_argument("--site", type=pathlib.Path, required=True, help="folder of the site's assets")
     parser.add_argument("--gigabytes", type=float, default=1)
-    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--parallel", type=int, default=10)
     parser.add_argument("--delay-ms", type=float, default=50, help="each way")
     return parser.parse_args()
 
 
-def make_file(folder, length):
-    """A file that begins as a zip and does not compress."""
-    path = folder / "upload.zip"
-    piece = os.urandom(CHUNK)
-    with path.open("wb") as file:
-        file.write(b"PK\x03\x04")
-        for at in range(4, length, CHUNK):
-            file.write(piece[: min(CHUNK, length - at)])
-    return path
+class File:
+    """A file that begins as a zip and does not compress, and the checksum of each of its chunks."""
+
+    def __init__(self, folder, length):
+        self.path, self.length, self.digests = folder / "upload.zip", length, {}
+        piece = os.urandom(CHUNK)
+        with self.path.open("wb") as file:
+            file.write(b"PK\x03\x04")
+            for at in range(4, length, CHUNK):
+                file.write(piece[: min(CHUNK, length - at)])
+        with self.path.open("rb") as file:
+            for at in range(0, length, CHUNK):
+                self.digests[at] = checksum(file.read(CHUNK))
+
+
+def checksum(chunk):
+    """As tus has it in Upload-Checksum."""
+    return f"sha256 {base64.b64encode(hashlib.sha256(chunk).digest()).decode()}"
 
 
 def connection(url):
@@ -101,55 +115,78 @@ class Tus:
             raise RuntimeError(f"{method} {path} answered {answer.status}: {text[:300]!r}")
         return answer
 
-    def upload(self, path):
-        """Uploads a file; gives the seconds that it took."""
-        to, length = connection(self.create), path.stat().st_size
-        metadata = {"filename": path.name, **self.metadata}
+    def upload(self, file, reckoning=False):
+        """Uploads a file; gives the seconds that it took, with those that its checksums take when `reckoning`."""
+        to, length = connection(self.create), file.length
+        metadata = {"filename": file.path.name, **self.metadata}
         metadata = ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in metadata.items())
         began = time.perf_counter()
         headers = {"Upload-Length": str(length), "Upload-Metadata": metadata, "Content-Length": "0"}
         location = self.ask(to, "POST", self.create.path, headers).headers["Location"]
         address = urllib.parse.urlparse(urllib.parse.urljoin(self.create.geturl(), location)).path
-        offset = int(self.ask(to, "HEAD", address).headers["Upload-Offset"])
-        starts, failed = iter(range(offset, length, CHUNK)), []
-        taking = threading.Lock()
-        lanes = [threading.Thread(target=self.lane, args=(path, address, starts, taking, failed)) for _ in range(self.lanes)]
+        parts = Parts(int(self.ask(to, "HEAD", address).headers["Upload-Offset"]), length)
+        lanes = [threading.Thread(target=self.lane, args=(file, address, parts, reckoning)) for _ in range(self.lanes)]
         for lane in lanes:
             lane.start()
         for lane in lanes:
             lane.join()
         took = time.perf_counter() - began
-        if failed:
-            raise failed[0]
+        if parts.failed:
+            raise parts.failed
         arrived = int(self.ask(to, "HEAD", address).headers["Upload-Offset"])
         self.ask(to, "DELETE", address)
         if arrived != length:
             raise RuntimeError(f"{arrived} of {length} bytes arrived")
         return took
 
-    def lane(self, path, address, starts, taking, failed):
+    def lane(self, file, address, parts, reckoning):
         try:
-            to = connection(self.create)
-            with path.open("rb", buffering=0) as file:
-                while not failed:
-                    with taking:
-                        start = next(starts, None)
-                    if start is None:
-                        return
-                    chunk = os.pread(file.fileno(), CHUNK, start)
-                    digest = base64.b64encode(hashlib.sha256(chunk).digest()).decode()
-                    headers = {"Upload-Offset": str(start), "Upload-Checksum": f"sha256 {digest}", **self.ahead}
-                    self.ask(to, "PATCH", address, {**headers, "Content-Type": "application/offset+octet-stream"}, chunk)
+            to, room = connection(self.create), memoryview(bytearray(CHUNK))
+            with file.path.open("rb", buffering=0) as opened:
+                while (start := parts.take()) is not None:
+                    chunk = room[: os.preadv(opened.fileno(), [room], start)]
+                    digest = checksum(chunk) if reckoning else file.digests[start]
+                    headers = {"Upload-Offset": str(start), "Upload-Checksum": digest, **self.ahead}
+                    headers["Content-Type"] = "application/offset+octet-stream"
+                    answer = self.ask(to, "PATCH", address, {**headers, "Content-Length": str(len(chunk))}, chunk)
+                    parts.arrived(int(answer.headers["Upload-Offset"]))
         except Exception as error:
-            failed.append(error)
+            parts.fail(error)
 
 
-def put(url, path):
+class Parts:
+    """Where the chunks of a file begin, each given once, and none too far ahead of what has arrived."""
+
+    def __init__(self, offset, length):
+        self.offset = self.next = offset
+        self.length, self.failed, self.moved = length, None, threading.Condition()
+
+    def take(self):
+        """The beginning of the next chunk; None when nothing is left to do."""
+        with self.moved:
+            self.moved.wait_for(lambda: self.failed or self.next >= self.length or self.next + CHUNK - self.offset <= AHEAD)
+            if self.failed or self.next >= self.length:
+                return None
+            self.next += CHUNK
+            return self.next - CHUNK
+
+    def arrived(self, offset):
+        with self.moved:
+            self.offset = max(self.offset, offset)
+            self.moved.notify_all()
+
+    def fail(self, error):
+        with self.moved:
+            self.failed = self.failed or error
+            self.moved.notify_all()
+
+
+def put(url, file):
     """Sends a file as one request; gives the seconds that it took."""
     to = connection(url)
     began = time.perf_counter()
-    with path.open("rb") as file:
-        to.request("PUT", f"/{uuid.uuid4()}.zip", file, {"Content-Length": str(path.stat().st_size)})
+    with file.path.open("rb") as opened:
+        to.request("PUT", f"/{uuid.uuid4()}.zip", opened, {"Content-Length": str(file.length)})
     answer = to.getresponse()
     answer.read()
     if answer.status >= 300:
@@ -215,25 +252,27 @@ def rates_of(length, took):
     return middle(rates), f"{middle(rates):.0f} MB/s (runs: {', '.join(f'{rate:.0f}' for rate in rates)})"
 
 
-def through_both(arguments, path, tus, panel, nginx, folder):
+def through_both(arguments, file, tus, panel, nginx, folder):
     """One upload of the largest file, beside nginx; memory of both processes."""
-    length, memory = path.stat().st_size, Memory(panel.processes)
+    length, memory = file.length, Memory(panel.processes)
     worked = {name: processor(process.pid) for name, process in panel.processes.items()}
     puts, uploads, sending = [], [], 0
     for _ in range(arguments.runs):
         if nginx:
-            puts.append(put(nginx, path))
+            puts.append(put(nginx, file))
             shutil.rmtree(folder / "put")
             (folder / "put").mkdir()
         began = time.process_time()
-        uploads.append(tus.upload(path))
+        uploads.append(tus.upload(file))
         sending += time.process_time() - began
+    reckoning = [tus.upload(file, reckoning=True) for _ in range(arguments.runs)]
     rate, words = rates_of(length, uploads)
     print(f"Upload of {length / 1e6:.0f} MB through panel and backup server: {words}")
+    print(f"The same while this client reckons the checksums: {rates_of(length, reckoning)[1]}")
     good, sent = True, arguments.runs * length / 1e9
     # On a machine with few processors these decide, and they change less than rates do when other work is done beside.
     for name, process in panel.processes.items():
-        print(f"The {name} works {(processor(process.pid) - worked[name]) / sent:.2f} s for a GB")
+        print(f"The {name} works {(processor(process.pid) - worked[name]) / (2 * sent):.2f} s for a GB")
     print(f"This client works {sending / sent:.2f} s for a GB")
     for name, grown in memory.grown().items():
         good = told(grown < 32, f"memory that the {name} grows by for one upload, in MiB: {grown:.1f} (aim < 32)") and good
@@ -249,12 +288,11 @@ def from_afar(arguments, folder, tus_at, panel):
     """The same through a line with a delay, and what one chunk after the other would give."""
     port = urllib.parse.urlparse(panel.url).port
     far = f"http://127.0.0.1:{Distance(port, arguments.delay_ms / 1000).port}"
-    path = make_file(folder, min(LARGEST, int(arguments.gigabytes * 0.3e9)))
-    length = path.stat().st_size
-    rate, words = rates_of(length, [tus_at(far).upload(path) for _ in range(arguments.runs)])
-    print(f"{length / 1e6:.0f} MB, {arguments.delay_ms:.0f} ms each way (a delaying proxy with TCP's slow start): {words}")
-    short = make_file(folder, length // 10)
-    alone, words = rates_of(short.stat().st_size, [tus_at(far, ahead=False).upload(short)])
+    file = File(folder, min(LARGEST, int(arguments.gigabytes * 0.3e9)))
+    rate, words = rates_of(file.length, [tus_at(far).upload(file) for _ in range(arguments.runs)])
+    print(f"{file.length / 1e6:.0f} MB, {arguments.delay_ms:.0f} ms each way (a delaying proxy with TCP's slow start): {words}")
+    short = File(folder, file.length // 10)
+    alone, words = rates_of(short.length, [tus_at(far, ahead=False).upload(short)])
     print(f"One chunk after the other, without checks ahead: {words}")
     words = f"upload from {arguments.delay_ms:.0f} ms away each way, in MB/s: {rate:.1f} (aim >= 20)"
     return told(rate >= 20, words)
@@ -262,12 +300,12 @@ def from_afar(arguments, folder, tus_at, panel):
 
 def at_once(arguments, folder, tus, panel):
     """Several uploads at once, all of which must arrive."""
-    path = make_file(folder, min(LARGEST, int(arguments.gigabytes * 1e9)) // arguments.parallel)
+    file = File(folder, min(LARGEST, int(arguments.gigabytes * 1e9)) // arguments.parallel)
     memory, failed = Memory(panel.processes), []
 
     def one():
         try:
-            tus.upload(path)
+            tus.upload(file)
         except Exception as error:
             failed.append(error)
 
@@ -277,7 +315,7 @@ def at_once(arguments, folder, tus, panel):
         thread.start()
     for thread in threads:
         thread.join()
-    rate = arguments.parallel * path.stat().st_size / 1e6 / (time.perf_counter() - began)
+    rate = arguments.parallel * file.length / 1e6 / (time.perf_counter() - began)
     for error in failed:
         print(f"One of them failed: {error}")
     grown = ", ".join(f"the {name} by {grown:.1f} MiB" for name, grown in memory.grown().items())
@@ -289,7 +327,7 @@ def at_once(arguments, folder, tus, panel):
 def main():
     arguments = parse_arguments()
     # Beside the programs: /tmp may be memory.
-    with tempfile.TemporaryDirectory(dir=arguments.bin) as name:
+    with tempfile.TemporaryDirectory(dir=arguments.bin.resolve()) as name:
         folder = pathlib.Path(name)
         nginx, url = start_nginx(folder)
         panel = None
@@ -300,9 +338,9 @@ def main():
             def tus_at(origin, ahead=True):
                 return Tus(f"{origin}/uploads", panel.headers(origin), metadata, ahead)
 
-            path = make_file(folder, min(LARGEST, int(arguments.gigabytes * 1e9)))
+            file = File(folder, min(LARGEST, int(arguments.gigabytes * 1e9)))
             good = [
-                through_both(arguments, path, tus_at(panel.url), panel, url, folder),
+                through_both(arguments, file, tus_at(panel.url), panel, url, folder),
                 at_once(arguments, folder, tus_at(panel.url), panel),
                 from_afar(arguments, folder, tus_at, panel),
             ]
