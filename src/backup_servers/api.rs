@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use super::{BackupServer, ServerId, ServerInput, ServerList};
 #[cfg(feature = "ssr")]
-use super::{input, store};
+use super::{input, removal, store};
 use crate::error::AppError;
 #[cfg(feature = "ssr")]
 use crate::{server::door, users::Role};
@@ -40,11 +40,12 @@ pub async fn save_server(input: ServerInput) -> Result<ServerId, AppError> {
     .await
 }
 
-/// Deletes a server (administrators); refused while subscriptions or backups refer to it. Goes to `/backup-servers`.
+/// Removes a server (administrators); refused while subscriptions refer to it, or backups on a server that answers. With
+/// backups on one that does not, `typed_name` must be its name: their lines go with it. Goes to `/backup-servers`.
 #[server]
-pub async fn delete_server(id: ServerId) -> Result<(), AppError> {
+pub async fn delete_server(id: ServerId, #[server(default)] typed_name: String) -> Result<(), AppError> {
     door(Role::Administrator, async |panel, caller| {
-        input::delete(&panel, &caller.user, id).await?;
+        removal::remove(&panel, &caller.user, id, &typed_name).await?;
         leptos_axum::redirect("/backup-servers");
         Ok(())
     })

@@ -6,7 +6,7 @@ use leptos_router::hooks::use_params_map;
 use uuid::Uuid;
 
 use super::{
-    BackupServer, DEFAULT_JOB_LIMIT, DEFAULT_UNDO_HOURS, LARGEST_JOB_LIMIT, LONGEST_UNDO_HOURS, ServerId,
+    BackupServer, DEFAULT_JOB_LIMIT, DEFAULT_UNDO_HOURS, LARGEST_JOB_LIMIT, LONGEST_UNDO_HOURS, Reach, ServerId,
     api::{DeleteServer, SaveServer, TestServer, get_server},
     list_page::space_view,
 };
@@ -59,12 +59,12 @@ fn page_view(server: Option<BackupServer>, role: Role) -> AnyView {
 
 fn facts_view(server: &BackupServer) -> AnyView {
     let (tone, state) = match &server.reach {
-        super::Reach::Unknown => (Tone::Off, "Not asked yet"),
-        super::Reach::Reachable { .. } => (Tone::Ok, "Reachable"),
-        super::Reach::Unreachable { .. } => (Tone::Bad, "Unreachable"),
+        Reach::Unknown => (Tone::Off, "Not asked yet"),
+        Reach::Reachable { .. } => (Tone::Ok, "Reachable"),
+        Reach::Unreachable { .. } => (Tone::Bad, "Unreachable"),
     };
     let reason = match &server.reach {
-        super::Reach::Unreachable { reason, .. } => Some(reason.clone()),
+        Reach::Unreachable { reason, .. } => Some(reason.clone()),
         _ => None,
     };
     view! {
@@ -183,38 +183,73 @@ fn info_view(info: &ServerInfo) -> AnyView {
 
 fn delete_view(server: &BackupServer) -> AnyView {
     let delete = ServerAction::<DeleteServer>::new();
-    let id = server.id.0.to_string();
-    let content = if server.subscriptions > 0 {
-        view! {
-            <p class="muted">
-                {format!(
-                    "{} use this server. Set them to another one first.",
-                    figures::counted(server.subscriptions, "subscription"),
-                )}
-            </p>
+    let is_away = matches!(server.reach, Reach::Unreachable { .. });
+    let content = match (server.subscriptions, server.lines) {
+        (0, 0) => forget_view(server, delete),
+        (0, lines) if is_away => write_off_view(server, lines, delete),
+        (0, lines) => {
+            let holds = format!("It holds {}.", figures::counted(lines, "backup line"));
+            view! { <p class="muted">{holds}" Delete those backups first."</p> }.into_any()
         }
-        .into_any()
-    } else {
-        view! {
-            <details>
-                <summary>"Remove this server from the panel …"</summary>
-                <div class="stack tight">
-                    <p>"The backup server and the backups on it stay as they are; the panel only forgets its address and token."</p>
-                    <ActionForm action=delete>
-                        <input type="hidden" name="id" value=id />
-                        <button class="btn danger" disabled=delete.pending()>"Remove server"</button>
-                    </ActionForm>
-                </div>
-            </details>
+        (subscriptions, _) => {
+            let users = figures::counted(subscriptions, "subscription");
+            view! { <p class="muted">{users}" use this server. Set them to another one first."</p> }.into_any()
         }
-        .into_any()
     };
     view! {
         <section class="card section" aria-labelledby="delete-title">
             <h2 id="delete-title">"Remove"</h2>
-            <ActionFailure action=delete />
+            <ActionFailure action=delete fields=&["typed_name"] />
             {content}
         </section>
+    }
+    .into_any()
+}
+
+fn forget_view(server: &BackupServer, delete: ServerAction<DeleteServer>) -> AnyView {
+    let id = server.id.0.to_string();
+    view! {
+        <details>
+            <summary>"Remove this server from the panel …"</summary>
+            <div class="stack tight">
+                <p>"The backup server and the backups on it stay as they are; the panel only forgets its address and token."</p>
+                <ActionForm action=delete>
+                    <input type="hidden" name="id" value=id />
+                    <button class="btn danger" disabled=delete.pending()>"Remove server"</button>
+                </ActionForm>
+            </div>
+        </details>
+    }
+    .into_any()
+}
+
+/// For a server that does not answer and never will.
+fn write_off_view(server: &BackupServer, lines: u64, delete: ServerAction<DeleteServer>) -> AnyView {
+    let (id, failure) = (server.id.0.to_string(), failure_of(delete));
+    let (holds, called) =
+        (format!("It holds {}.", figures::counted(lines, "backup line")), format!("Its name is “{}”.", server.name));
+    view! {
+        <details open=move || failure.get().is_some()>
+            <summary>"Write this server off: it is gone for good …"</summary>
+            <div class="stack tight">
+                <Notice tone=Tone::Bad>
+                    <p>
+                        <b>{holds}</b>
+                        " They leave the lists of their subscriptions and can no longer be downloaded or restored here. \
+                          If it may come back, leave it as it is: its backups can be used again as soon as it answers."
+                    </p>
+                </Notice>
+                <ActionForm action=delete>
+                    <div class="stack tight">
+                        <input type="hidden" name="id" value=id />
+                        <Field label="Type the server's name to confirm" name="typed_name" hint=called required=true failure />
+                        <div>
+                            <button class="btn danger" disabled=delete.pending()>"Write off"</button>
+                        </div>
+                    </div>
+                </ActionForm>
+            </div>
+        </details>
     }
     .into_any()
 }

@@ -59,15 +59,6 @@ pub async fn save(panel: &Panel, user: &User, input: ServerInput) -> AppResult<S
     Ok(id)
 }
 
-/// Removes a server that nothing refers to.
-pub async fn delete(panel: &Panel, user: &User, id: ServerId) -> AppResult<()> {
-    let mut tx = panel.db.begin().await?;
-    let name = store::delete(&mut tx, id).await?;
-    actions::write(panel, &mut tx, Entry::by(user, format!("Deleted the backup server “{name}”"))).await?;
-    tx.commit().await?;
-    Ok(())
-}
-
 async fn check(panel: &Panel, input: &ServerInput) -> AppResult<Checked> {
     let name = match input.name.trim() {
         "" => return Err(AppError::field("name", "Enter a name, such as “Frankfurt 1”.")),

@@ -18,6 +18,8 @@ pub mod outlook;
 #[cfg(feature = "ssr")]
 pub mod reach;
 #[cfg(feature = "ssr")]
+pub mod removal;
+#[cfg(feature = "ssr")]
 pub mod samples;
 #[cfg(feature = "ssr")]
 pub mod store;
@@ -46,6 +48,8 @@ pub struct BackupServer {
     pub space: Option<Space>,
     /// Subscriptions that are set to it.
     pub subscriptions: u64,
+    /// Lines of backups on it; counted for the page of one server, 0 in lists.
+    pub lines: u64,
     /// For how many hours its restores keep the replaced database, so that they can be undone; 0 for not at all.
     pub undo_hours: u32,
     /// How many operations it may have under way before a planned backup waits for its turn.

@@ -32,6 +32,7 @@ struct Row {
     reach_since: Option<i64>,
     reach_reason: Option<String>,
     subscriptions: i64,
+    lines: i64,
     undo_hours: i64,
     job_limit: i64,
 }
@@ -43,7 +44,9 @@ pub async fn list(panel: &Panel, only: Option<ServerId>) -> AppResult<Vec<Backup
         fetch_all,
         "SELECT v.id, v.name, v.url, v.embedded, v.version, v.total_bytes, v.free_bytes, v.repositories_bytes,
                 v.reachable, v.reach_since, v.reach_reason, v.undo_hours, v.job_limit,
-                (SELECT COUNT(*) FROM subscriptions s WHERE s.server_id = v.id) AS subscriptions
+                (SELECT COUNT(*) FROM subscriptions s WHERE s.server_id = v.id) AS subscriptions,
+                -- Counted for the page of one server only: there may be very many.
+                (SELECT COUNT(*) FROM backup_lines l WHERE $1 IS NOT NULL AND l.server_id = v.id) AS lines
          FROM backup_servers v WHERE $1 IS NULL OR v.id = $1 ORDER BY v.name_key",
         only.map(|id| id.0)
     )?;
@@ -201,33 +204,46 @@ fn hours(stored: i64) -> u32 {
     u32::try_from(stored).unwrap_or_default()
 }
 
-/// Removes a server that nothing refers to; answers its name.
-pub async fn delete(tx: &mut Tx, id: ServerId) -> AppResult<String> {
-    let row: Option<(String, bool, i64, i64)> = query!(
+/// What refers to a server.
+#[derive(Debug, sqlx::FromRow)]
+pub struct Usage {
+    /// Its name.
+    pub name: String,
+    /// Whether it belongs to a panel.
+    pub embedded: bool,
+    /// Subscriptions that are set to it.
+    pub subscriptions: i64,
+    /// Operations on it that are not over.
+    pub operations: i64,
+    /// Lines of backups on it.
+    pub lines: i64,
+}
+
+/// What refers to a server.
+pub async fn usage(tx: &mut Tx, id: ServerId) -> AppResult<Usage> {
+    let usage: Option<Usage> = query!(
         tx,
         fetch_optional,
-        "SELECT v.name, v.embedded, (SELECT COUNT(*) FROM subscriptions s WHERE s.server_id = v.id),
-                (SELECT COUNT(*) FROM backup_lines l WHERE l.server_id = v.id)
-                + (SELECT COUNT(*) FROM operations o WHERE o.server_id = v.id AND o.finished_at IS NULL)
+        "SELECT v.name, v.embedded, (SELECT COUNT(*) FROM subscriptions s WHERE s.server_id = v.id) AS subscriptions,
+                (SELECT COUNT(*) FROM operations o WHERE o.server_id = v.id AND o.finished_at IS NULL) AS operations,
+                (SELECT COUNT(*) FROM backup_lines l WHERE l.server_id = v.id) AS lines
          FROM backup_servers v WHERE v.id = $1",
         id.0
     )?;
-    let (name, embedded, subscriptions, lines) = row.ok_or_else(|| AppError::not_found("This backup server"))?;
-    if embedded {
-        return Err(AppError::Conflict(
-            "The backup server of this machine belongs to the panel. To do without it, start the panel with \
-             --no-embedded-server."
-                .to_owned(),
-        ));
-    }
-    if subscriptions > 0 || lines > 0 {
-        return Err(AppError::Conflict(format!(
-            "The backup server “{name}” is still in use: {subscriptions} subscription(s) are set to it and it holds \
-             {lines} backup line(s). Move the subscriptions and delete those backups first."
-        )));
-    }
+    usage.ok_or_else(|| AppError::not_found("This backup server"))
+}
+
+/// Whether there are lines of backups on a server.
+pub async fn holds_lines(panel: &Panel, id: ServerId) -> AppResult<bool> {
+    let line: Option<(Uuid,)> =
+        query!(panel.db, fetch_optional, "SELECT id FROM backup_lines WHERE server_id = $1 LIMIT 1", id.0)?;
+    Ok(line.is_some())
+}
+
+/// Removes a server that nothing refers to.
+pub async fn delete(tx: &mut Tx, id: ServerId) -> AppResult<()> {
     query!(tx, execute, "DELETE FROM backup_servers WHERE id = $1", id.0)?;
-    Ok(name)
+    Ok(())
 }
 
 /// Writes down that a server answered.
@@ -303,6 +319,7 @@ impl Row {
             version: self.version,
             space,
             subscriptions: number(self.subscriptions),
+            lines: number(self.lines),
             undo_hours: hours(self.undo_hours),
             job_limit: hours(self.job_limit),
         }

@@ -1,5 +1,6 @@
 //! Backup servers: the list, the form, whether they answer.
 
+use chrono::TimeDelta;
 use holdfast::{
     backup_servers::{
         Reach, ServerId,
@@ -7,10 +8,13 @@ use holdfast::{
         reach,
     },
     error::AppError,
+    operations::api::ListActions,
+    users::Role,
 };
 
 use crate::{
     double::{Held, Remote},
+    restore_scene::backup,
     stage::Stage,
 };
 
@@ -19,6 +23,7 @@ on_both_databases!(
     a_server_is_tested_before_it_is_saved,
     a_server_that_does_not_answer_says_since_when,
     a_server_in_use_is_not_deleted,
+    a_server_that_is_gone_is_written_off_with_its_backups,
 );
 
 async fn this_machine_is_there_and_answers(stage: Stage) {
@@ -105,4 +110,49 @@ async fn a_server_in_use_is_not_deleted(stage: Stage) {
     let refused = browser.call::<DeleteServer>(&[("id", &id)]).await.unwrap_err();
     assert!(matches!(&refused, AppError::Conflict(words) if words.contains("1 subscription")), "{refused:?}");
     assert_eq!(browser.call::<GetServer>(&[("id", &id)]).await.unwrap().subscriptions, 1);
+}
+
+async fn a_server_that_is_gone_is_written_off_with_its_backups(stage: Stage) {
+    let browser = stage.administrator().await;
+    let (held, near) = (Held::default(), Held::default().remote().await);
+    let mut remote = held.remote().await;
+    let server = remote.register(&browser, "Far").await;
+    let connection = [("input[connection]", "postgres"), ("input[postgres_url]", "postgres://odoo:secret@db/")];
+    let id = browser.add("Acme", "acme", &server, &connection).await;
+    held.set(vec![backup(1, "18.0"), backup(2, "18.0")]);
+    stage.turned.forward(TimeDelta::minutes(2));
+    assert_eq!((browser.lines(id).await.len(), browser.subscription(id).await.backup_count), (2, 2));
+    let remove = async |name: &str| browser.call::<DeleteServer>(&[("id", &server), ("typed_name", name)]).await;
+    let in_use =
+        |refused: &AppError| matches!(refused, AppError::Conflict(words) if words.contains("2 backup line(s)"));
+    assert!(in_use(&remove("Far").await.unwrap_err()), "a subscription is set to it");
+    let near = near.register(&browser, "Near").await;
+    assert_eq!(stage.number("SELECT COUNT(*) FROM backup_servers").await, 3);
+    stage
+        .sql("UPDATE subscriptions SET server_id = (SELECT id FROM backup_servers WHERE name = 'Near')")
+        .await
+        .unwrap();
+    assert!(in_use(&remove("Far").await.unwrap_err()), "it answers");
+    remote.shut().await;
+    for name in ["", "far", "Acme"] {
+        let refused = remove(name).await.unwrap_err();
+        assert!(refused.for_field("typed_name").is_some(), "{name}: {refused:?}");
+    }
+    let page = browser.page(&format!("/backup-servers/{server}")).await.text().await.unwrap();
+    assert!(page.contains("2 backup lines") && page.contains("Write off"), "{page}");
+    let viewer = stage.signed_in(Role::Operator).await;
+    let refused = viewer.call::<DeleteServer>(&[("id", &server), ("typed_name", "Far")]).await.unwrap_err();
+    assert!(matches!(refused, AppError::Forbidden { .. }), "{refused:?}");
+    assert_eq!(browser.lines(id).await.len(), 2, "nothing of that removed one");
+
+    remove("Far").await.unwrap();
+    assert!(browser.lines(id).await.is_empty());
+    let standing = browser.subscription(id).await;
+    assert_eq!((standing.backup_count, standing.latest_bytes), (0, None));
+    let servers = browser.call::<ListServers>(&[]).await.unwrap().servers;
+    assert!(
+        servers.iter().all(|known| known.name != "Far") && servers.iter().any(|known| known.id.0.to_string() == near)
+    );
+    let log = browser.call::<ListActions>(&[("subscription", &id.0.to_string())]).await.unwrap();
+    assert!(log.entries.iter().any(|entry| entry.what.contains("Wrote off 2 backup line(s)")), "{log:?}");
 }
