@@ -114,9 +114,11 @@ async fn main() -> Outcome<()> {
     let watch = Stopwatch::start();
     repositories.delete(REPOSITORY, first.id).await?;
     println!("{:<36}{:>10.2}", "Holdfast, delete and prune", watch.seconds());
+    forget_peak()?;
     let watch = Stopwatch::start();
     let verified = repositories.verify(REPOSITORY).await?;
     println!("{:<36}{:>10.2}  {:?}", "Holdfast, verify all", watch.seconds(), verified.problems);
+    aims.at_most("peak resident while verifying, in MiB", peak()?, 256.0);
     aims.told()
 }
 

@@ -68,10 +68,16 @@ fn remove_unneeded(home: &Home, id: RepositoryId) -> Result<(), StorageError> {
     Err(why.map_or(error, StorageError::Damaged))
 }
 
+/// Packs that are read at once while a repository is verified. Each is held whole, and the storage library reads as many
+/// as there are cores. (One thread more waits for what others read, so that a single one would wait for itself.)
+const READERS: usize = 3;
+
 /// Reads everything and compares its checksums; gives sentences about what is damaged.
 pub(super) fn verify(home: &Home, id: RepositoryId) -> Result<Vec<String>, StorageError> {
     let repo = open(home, id)?;
-    let found = repo.check(CheckOptions::default().read_data(true)).during("verified")?;
+    let readers = rayon::ThreadPoolBuilder::new().num_threads(READERS).build();
+    let readers = readers.map_err(|error| StorageError::Internal(format!("no threads to read with: {error}")))?;
+    let found = readers.install(|| repo.check(CheckOptions::default().read_data(true))).during("verified")?;
     if found.is_ok().is_ok() {
         return Ok(Vec::new());
     }

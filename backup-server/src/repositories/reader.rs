@@ -62,7 +62,10 @@ impl BackupReader {
         backup: Backup,
         shared: OwnedRwLockReadGuard<()>,
     ) -> Result<Self, StorageError> {
-        let (mut dump, mut manifest, mut attachments) = (None, None, Vec::new());
+        // Room for all at once: a list that grows is copied, and is there twice meanwhile.
+        let present = backup.attachments.as_ref().map_or(0, |attachments| attachments.present);
+        let mut attachments = Vec::with_capacity(usize::try_from(present).unwrap_or(0));
+        let (mut dump, mut manifest) = (None, None);
         snapshots::each_file(&repo, &snapshots::root(&repo, snapshot)?, |name, node| {
             if name == CHECKSUMS {
                 return Ok(());
