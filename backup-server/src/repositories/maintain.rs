@@ -64,7 +64,8 @@ fn remove_unneeded(home: &Home, id: RepositoryId) -> Result<(), StorageError> {
     let removed = repo.prune_plan(&options).and_then(|plan| repo.prune(&options, plan)).during("put in order");
     let Err(error) = removed else { return Ok(()) };
     let lacking = heal::lacking(home, id, &BTreeSet::new())?;
-    let why = lacking.first().map(|first| format!("no space was freed, for {}", first.trim_end_matches('.')));
+    let again = "Space is freed again when that backup is whole or deleted";
+    let why = lacking.first().map(|first| format!("no space was freed, for {first} {again}"));
     Err(why.map_or(error, StorageError::Damaged))
 }
 
