@@ -177,7 +177,8 @@ pub struct Lasting {
     told_at: Option<i64>,
 }
 
-/// Causes that were last told before `before` (never, if that is `None`), or to nobody yet, and that somebody may hear of.
+/// Causes that were last told before `before` (never, if that is `None`), or to nobody yet, and that somebody may hear of;
+/// what a silent server said last is no news.
 pub async fn lasting(panel: &Panel, before: Option<DateTime<Utc>>) -> AppResult<Vec<Lasting>> {
     Ok(query!(
         panel.db,
@@ -187,6 +188,7 @@ pub async fn lasting(panel: &Panel, before: Option<DateTime<Utc>>) -> AppResult<
            AND EXISTS (SELECT 1 FROM alert_channels WHERE enabled AND pings IS NULL)
            AND NOT EXISTS (SELECT 1 FROM subscription_alerts o
                            WHERE o.subscription_id = c.subscription_id AND o.mode = 'off')
+           AND NOT EXISTS (SELECT 1 FROM backup_servers v WHERE v.id = c.server_id AND NOT v.reachable)
          ORDER BY c.kind, c.subject",
         before.map(millis)
     )?)

@@ -125,7 +125,8 @@ async fn through(panel: &Panel, channel: Uuid, parcel: &Parcel, reached: &mut Ve
     }
     let message = Message::of(parcel, panel.config.public_url.as_ref());
     if matches!(channel.settings, Settings::Email { .. }) {
-        return mail::send(panel, &channel.settings, &sealed, &message, parcel.id, reached).await;
+        // It is large: whatever else is sent need not have room for it.
+        return Box::pin(mail::send(panel, &channel.settings, &sealed, &message, parcel.id, reached)).await;
     }
     match forms::post(&channel.settings, &sealed, &message, panel.clock.now()) {
         Some(post) => http::post(panel, &post).await,

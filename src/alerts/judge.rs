@@ -60,9 +60,8 @@ pub fn state_step(
 ) -> Step {
     let level = match (standing.state(now), standing.latest) {
         (BackupState::Normal, _) => return if told.is_some() { Step::Recovered } else { Step::Nothing },
-        (BackupState::NotConfigured, _) => None,
         (BackupState::Warning, Some(latest)) if now - latest >= TimeDelta::days(1) + patience => Some(Level::Warning),
-        (BackupState::Warning, _) => None,
+        (BackupState::NotConfigured | BackupState::Warning, _) => None,
         (BackupState::Danger, None) if now - created_at < FIRST_BACKUP => None,
         (BackupState::Danger, _) => Some(Level::Danger),
     };

@@ -176,8 +176,11 @@ fn is_about_recipient(error: &Error) -> bool {
 fn is_about_tls(error: &Error) -> bool {
     let mut cause = error.source();
     while let Some(known) = cause {
-        let carried = known.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if known.is::<rustls::Error>() || carried.is_some_and(|carried| carried.is::<rustls::Error>()) {
+        let is_of_tls = match known.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(carried) => carried.is::<rustls::Error>(),
+            None => known.is::<rustls::Error>(),
+        };
+        if is_of_tls {
             return true;
         }
         cause = known.source();

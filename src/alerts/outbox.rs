@@ -10,7 +10,6 @@ use super::{
     checks::{self, Check},
     news::News,
     pings::Ping,
-    places::EACH,
 };
 use crate::{
     error::{AppError, AppResult},
@@ -25,8 +24,8 @@ const PING_LIMIT: Duration = Duration::from_secs(20);
 /// A panel that sends a message is believed to be there for so much longer than that may take: the clocks of two machines
 /// differ, and what came of it is written down last.
 const MARGIN: Duration = Duration::from_mins(1);
-/// Messages of one channel that are looked at: those that can be sent at once, and some that cannot.
-const LOOKED_AT: i64 = 4 * EACH as i64;
+/// Messages of one channel that are looked at: more than are sent at once, for some may not be sent yet.
+const LOOKED_AT: i64 = 32;
 /// How long the log goes back.
 const MEMORY: TimeDelta = TimeDelta::days(90);
 const THIS: &str = "This message";

@@ -14,7 +14,7 @@ use crate::server::Panel;
 /// Messages that are sent at once.
 const AT_ONCE: usize = 64;
 /// Of these through one channel; the addresses that subscriptions have of their own count as one.
-pub const EACH: usize = 8;
+const EACH: usize = 8;
 
 /// The messages that are being sent, each with its channel.
 #[derive(Debug, Default)]

@@ -19,6 +19,7 @@ on_both_databases!(
     what_is_deleted_or_removed_is_not_told_of_again,
     switched_off_storage_is_neither_told_nor_repeated,
     switched_off_small_backups_are_not_repeated,
+    the_storage_of_a_silent_server_is_not_repeated,
 );
 
 const CAUSES: &str = "SELECT COUNT(*) FROM alert_causes";
@@ -129,4 +130,16 @@ async fn switched_off_small_backups_are_not_repeated(stage: Stage) {
     scene.rules(&[("small_percent", "0")]).await;
     assert_eq!(scene.events().await, Vec::<Vec<_>>::new());
     assert_eq!(scene.stage.number(CAUSES).await, 0);
+}
+
+async fn the_storage_of_a_silent_server_is_not_repeated(stage: Stage) {
+    let mut scene = Scene::of(stage).await;
+    scene.stage.sql("UPDATE backup_servers SET url = 'http://127.0.0.1:9'").await.unwrap();
+    scene.stage.sql("UPDATE backup_servers SET reachable = TRUE, total_bytes = 1000, free_bytes = 30").await.unwrap();
+    assert_eq!(scene.events().await, one("storage_low", ""));
+    scene.stage.sql("UPDATE backup_servers SET reachable = FALSE").await.unwrap();
+    scene.forward(TimeDelta::hours(25)).await;
+    assert_eq!(scene.events().await, Vec::<Vec<_>>::new());
+    scene.stage.sql("UPDATE backup_servers SET reachable = TRUE").await.unwrap();
+    assert_eq!(scene.events().await, one("storage_low", ""), "it still is so");
 }
