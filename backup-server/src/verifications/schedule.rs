@@ -25,7 +25,7 @@ pub(crate) async fn put_back(server: Weak<Parts>) {
         match app.repositories.put_back(repository).await {
             Ok(0) => {}
             Ok(packs) => {
-                tracing::info!(repository.id = %repository, "Put {packs} sound pack(s) back into {repository}")
+                tracing::info!(repository.id = %repository, "Put {packs} sound pack(s) back into {repository}");
             }
             Err(error) => tracing::warn!(repository.id = %repository, "What is set aside stays there: {error}"),
         }
