@@ -122,20 +122,20 @@ async fn a_server_that_is_gone_is_written_off_with_its_backups(stage: Stage) {
     held.set(vec![backup(1, "18.0"), backup(2, "18.0")]);
     stage.turned.forward(TimeDelta::minutes(2));
     assert_eq!((browser.lines(id).await.len(), browser.subscription(id).await.backup_count), (2, 2));
-    let remove = async |name: &str| browser.call::<DeleteServer>(&[("id", &server), ("typed_name", name)]).await;
+    let write_off = async |name: &str| browser.call::<DeleteServer>(&[("id", &server), ("typed_name", name)]).await;
     let in_use =
         |refused: &AppError| matches!(refused, AppError::Conflict(words) if words.contains("2 backup line(s)"));
-    assert!(in_use(&remove("Far").await.unwrap_err()), "a subscription is set to it");
+    assert!(in_use(&write_off("Far").await.unwrap_err()), "a subscription is set to it");
     let near = near.register(&browser, "Near").await;
     assert_eq!(stage.number("SELECT COUNT(*) FROM backup_servers").await, 3);
     stage
         .sql("UPDATE subscriptions SET server_id = (SELECT id FROM backup_servers WHERE name = 'Near')")
         .await
         .unwrap();
-    assert!(in_use(&remove("Far").await.unwrap_err()), "it answers");
+    assert!(in_use(&write_off("Far").await.unwrap_err()), "it answers");
     remote.shut().await;
     for name in ["", "far", "Acme"] {
-        let refused = remove(name).await.unwrap_err();
+        let refused = write_off(name).await.unwrap_err();
         assert!(refused.for_field("typed_name").is_some(), "{name}: {refused:?}");
     }
     let page = browser.page(&format!("/backup-servers/{server}")).await.text().await.unwrap();
@@ -145,7 +145,7 @@ async fn a_server_that_is_gone_is_written_off_with_its_backups(stage: Stage) {
     assert!(matches!(refused, AppError::Forbidden { .. }), "{refused:?}");
     assert_eq!(browser.lines(id).await.len(), 2, "nothing of that removed one");
 
-    remove("Far").await.unwrap();
+    write_off("Far").await.unwrap();
     assert!(browser.lines(id).await.is_empty());
     let standing = browser.subscription(id).await;
     assert_eq!((standing.backup_count, standing.latest_bytes), (0, None));
