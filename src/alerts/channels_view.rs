@@ -78,7 +78,7 @@ fn row_view(channel: Channel, as_of: DateTime<Utc>, role: Role, test: ServerActi
                 <Badge tone text=state />
             </td>
             <td role="cell" data-label="Kind">
-                <span>{channel.settings.kind().label()}</span>
+                <span class="nowrap">{channel.settings.kind().label()}</span>
             </td>
             <td role="cell" data-label="Goes to">
                 <span>{channel.settings.place()}</span>
