@@ -13,8 +13,8 @@ use std::{
 use chrono::{DateTime, Utc};
 use sqlx::{
     PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
-    postgres::PgPoolOptions,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    pool::PoolOptions,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
 use super::StartError;
@@ -121,7 +121,7 @@ impl Db {
     pub async fn open(url: Option<&str>, data: &Path) -> Result<Self, StartError> {
         match url {
             Some(url) => {
-                let pool = PgPoolOptions::new().max_connections(8).connect(url).await?;
+                let pool = pool(8).connect(url).await?;
                 sqlx::migrate!("migrations/postgres").run(&pool).await?;
                 Ok(Self { pools: On::Postgres(pool), changes: Changes::default() })
             }
@@ -173,13 +173,19 @@ impl Files {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
-        let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let write = pool(1).connect_with(options.clone()).await?;
         let migrations = sqlx::migrate!("migrations/sqlite");
         set_aside(&write, &migrations, data).await?;
         migrations.run(&write).await?;
-        let read = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true)).await?;
+        let read = pool(READERS).connect_with(options.read_only(true)).await?;
         Ok(Self { read, write })
     }
+}
+
+/// Connections that are kept as long as the pool is: what ends them after a while can miscount them and then takes a whole
+/// processor for ever (sqlx issue 3645). One that is broken is found before it is used.
+fn pool<D: sqlx::Database>(connections: u32) -> PoolOptions<D> {
+    PoolOptions::new().max_connections(connections).idle_timeout(None).max_lifetime(None)
 }
 
 impl Tx {
