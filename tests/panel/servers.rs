@@ -13,6 +13,7 @@ use holdfast::{
 };
 
 use crate::{
+    away::is_silent,
     double::{Held, Remote},
     restore_scene::backup,
     stage::Stage,
@@ -134,6 +135,7 @@ async fn a_server_that_is_gone_is_written_off_with_its_backups(stage: Stage) {
         .unwrap();
     assert!(in_use(&write_off("Far").await.unwrap_err()), "it answers");
     remote.shut().await;
+    is_silent(&stage, &server).await;
     for name in ["", "far", "Acme"] {
         let refused = write_off(name).await.unwrap_err();
         assert!(refused.for_field("typed_name").is_some(), "{name}: {refused:?}");
