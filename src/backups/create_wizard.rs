@@ -78,7 +78,7 @@ fn form_view(
                 </fieldset>
                 {without_filestore.then(|| view! {
                     <Notice tone=Tone::Warn>
-                        <p>"No filestore folder is set for this subscription: a zip will hold the database only."</p>
+                        <p>"No filestore folder is set for this subscription: a zip can be made only while the database has no attachments in files."</p>
                     </Notice>
                 })}
                 <div class="field">

@@ -3,12 +3,15 @@
 use std::time::Instant;
 
 use backup_api::{
-    Backup, Failure, FailureCode, Phase, Problem, ProblemCode, RepositoryId, Severity, Source, SourceReport,
-    StartBackup,
+    Backup, BackupFormat, Failure, FailureCode, Phase, Problem, ProblemCode, RepositoryId, Severity, Source,
+    SourceReport, StartBackup,
 };
 
 use super::{JobContext, Wanted, reporter, space, store, words};
-use crate::{server::App, sources::OpenedSource};
+use crate::{
+    server::App,
+    sources::{self, OpenedSource},
+};
 
 /// A backup to be made.
 pub(crate) struct BackupJob {
@@ -35,8 +38,9 @@ impl BackupJob {
             report = self.app.sources.test(source) => report,
             () = context.cancel.cancelled() => return Err(cancelled()),
         };
+        let of_concern = report.problems.iter().filter(|problem| self.concerns(problem));
         let (stops, warnings): (Vec<&Problem>, Vec<&Problem>) =
-            report.problems.iter().partition(|problem| problem.severity == Severity::Stop);
+            of_concern.partition(|problem| problem.severity == Severity::Stop);
         for problem in warnings {
             context.warn(&problem.message);
         }
@@ -49,6 +53,14 @@ impl BackupJob {
         }
         context.info(words::report(&report));
         Ok(report)
+    }
+
+    /// Whether a problem matters to this backup: a dump has no files of the filestore.
+    fn concerns(&self, problem: &Problem) -> bool {
+        use ProblemCode::{AttachmentsMissing, FilestoreMissing, FilestoreNotSet, FilestoreUnreadable};
+        let of_filestore =
+            matches!(problem.code, FilestoreMissing | FilestoreUnreadable | FilestoreNotSet | AttachmentsMissing);
+        self.start.format == BackupFormat::Zip || !of_filestore
     }
 
     async fn check_space(&self, context: &JobContext, report: &SourceReport) -> Result<(), Failure> {
@@ -70,6 +82,11 @@ impl BackupJob {
         let opened = self.app.sources.open(source, self.start.format, reporter(context), cancel).await?;
         for warning in &opened.facts.warnings {
             context.warn(warning);
+        }
+        if let Some(bare) = &opened.facts.bare {
+            let failure = Failure { code: FailureCode::Source, message: bare.clone() };
+            let dropped = tokio::task::spawn_blocking(move || drop(opened)).await;
+            return Err(dropped.map_or_else(|error| sources::broken(&error), |()| failure));
         }
         context.info(format!("The source is ready after {}.", words::seconds(began.elapsed())));
         Ok(opened)

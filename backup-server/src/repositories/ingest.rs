@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use backup_api::{Attachments, Backup, BackupFormat, RepositoryId};
+use backup_api::{Attachments, Backup, BackupFormat, Failure, FailureCode, RepositoryId};
 use rustic_core::{
     BackupOptions, FileType, Id, IndexedFullStatus, ParentOptions, ReadSource, Repository, RusticResult,
     SnapshotGroupCriterion, WriteBackend, repofile::SnapshotFile,
@@ -73,6 +73,7 @@ impl Ingest {
         let mut snapshot = archived?;
         ledger.report_verifying();
         let accounts = ledger.close();
+        refuse_bare(&backup, may_lack_files, &accounts)?;
         let repo = open(home, repository, &gate)?;
         compare(&repo, &home.folder(repository), &snapshot, &inventory, &accounts)?;
         correct_size(&repo, home, repository, &gate, &mut snapshot)?;
@@ -200,6 +201,21 @@ fn correct_size(
         .during("written")?;
     snapshot.tree = packed.tree.into();
     Ok(())
+}
+
+/// A live database whose files are all out of reach is no backup, though some may be missing.
+fn refuse_bare(new: &NewBackup, may_lack_files: bool, accounts: &Accounts) -> Result<(), StorageError> {
+    let expected = new.attachments.as_ref().map_or(0, |announced| announced.expected);
+    if !may_lack_files || expected == 0 || accounts.have_attachments() {
+        return Ok(());
+    }
+    let first = accounts.first_left_out.as_ref().map_or_else(String::new, |first| format!(" ({first})"));
+    let message = format!(
+        "None of the {expected} files that attachments refer to could be read{first}, so nothing was kept. See that the \
+         filestore's disk is mounted and that the account that the backup server runs as may read it; or choose the format \
+         dump, which holds the database alone."
+    );
+    Err(StorageError::Source(Failure { code: FailureCode::Source, message }))
 }
 
 fn complete(

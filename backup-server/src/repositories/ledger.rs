@@ -44,13 +44,15 @@ pub(super) struct Counted {
 pub(super) struct Accounts {
     files: Vec<Option<Counted>>,
     attachments: Vec<Fate>,
+    /// The first attachment that was left out, and why.
+    pub(super) first_left_out: Option<String>,
     pub(super) dump_sha256: Option<[u8; 32]>,
 }
 
 impl Accounts {
     /// Nothing is read yet; a fate for each attachment says what the previous backup holds.
     pub(super) fn new(inventory: &Inventory, attachments: Vec<Fate>) -> Self {
-        Self { files: vec![None; inventory.file_count()], attachments, dump_sha256: None }
+        Self { files: vec![None; inventory.file_count()], attachments, ..Self::default() }
     }
 
     /// The CRC-32 of a file that is in the backup.
@@ -81,6 +83,11 @@ impl Accounts {
     pub(super) fn left_out(&self) -> impl Iterator<Item = Place> {
         let left_out = |(fate, place): (&Fate, usize)| (*fate == Fate::LeftOut).then_some(Place::Attachment(place));
         self.attachments.iter().zip(0..).filter_map(left_out)
+    }
+
+    /// Whether an attachment's file is in the backup.
+    pub(super) fn have_attachments(&self) -> bool {
+        self.attachments.iter().any(|fate| matches!(fate, Fate::Known(_) | Fate::Read(_)))
     }
 
     fn settle(&mut self, place: Place, counted: Counted) {
@@ -191,7 +198,9 @@ impl Ledger {
         };
         if let Some(file) = left_out {
             tracing::warn!(path, cause, "Left out {path}: {cause}");
-            self.state().accounts.attachments[file] = Fate::LeftOut;
+            let mut state = self.state();
+            state.accounts.attachments[file] = Fate::LeftOut;
+            state.accounts.first_left_out.get_or_insert_with(|| format!("{path}: {cause}"));
         } else {
             let message = format!("“{path}” could not be read from the source: {cause}.");
             self.gate.fail(StorageError::Source(Failure { code: FailureCode::Incomplete, message }));

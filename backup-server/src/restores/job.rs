@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use backup_api::{
-    BackupFormat, BackupId, Check, CheckOutcome, Failure, FailureCode, Phase, RepositoryId, Restored, StartBackup,
-    StartRestore,
+    BackupFormat, BackupId, Check, CheckOutcome, Failure, FailureCode, Phase, RepositoryId, Restored, Source,
+    StartBackup, StartRestore,
 };
 
 use super::{
@@ -16,6 +16,7 @@ use crate::{
     jobs::{BackupJob, JobContext},
     repositories::BackupReader,
     server::App,
+    sources::filestore_folder,
 };
 
 /// How long a job goes on asking a target that does not answer any more how far it got.
@@ -84,12 +85,15 @@ impl RestoreJob {
             job: self.start.job,
             backup: safety,
             source: self.start.plan.target.clone(),
-            format: BackupFormat::Zip,
+            format: safe_format(&self.start.plan.target),
             comment: format!("Before the restore of backup {}", self.backup),
         };
         let job = BackupJob { app: self.app.clone(), repository: self.repository, start };
         let made = job.run(context.shown_as(Phase::SafetyBackup)).await.map_err(|failure| Failure {
-            message: format!("The safety backup failed, so nothing was restored: {}", failure.message),
+            message: format!(
+                "The safety backup failed, so nothing was restored: {} Repair that, or restore without a safety backup.",
+                failure.message
+            ),
             ..failure
         })?;
         context.made_backup(made);
@@ -101,6 +105,14 @@ impl RestoreJob {
         let sealed = self.app.restores.seal(job, plan)?;
         let now = self.app.config.clock.now();
         Ok(Record::begin(job, (self.repository, self.backup), now, sealed, plan.database().clone()))
+    }
+}
+
+/// What a restore may change is backed up first: without a filestore folder, it leaves the files alone.
+fn safe_format(target: &Source) -> BackupFormat {
+    match target {
+        Source::Postgres { filestore, .. } if filestore_folder(filestore.as_ref()).is_none() => BackupFormat::Dump,
+        Source::Postgres { .. } | Source::OdooHttp { .. } => BackupFormat::Zip,
     }
 }
 

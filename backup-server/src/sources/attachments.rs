@@ -1,19 +1,15 @@
 //! The files that a database's attachments refer to.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Instant,
-};
+mod look;
 
-use backup_api::{Attachments, DatabaseName, Problem, ProblemCode};
+use std::path::PathBuf;
+
 use futures::TryStreamExt;
 use sqlx::PgConnection;
-use tokio_util::sync::CancellationToken;
 
-use super::words;
-use crate::repositories::{Filestore, FilestoreFile, attachment_name};
+use crate::repositories::{Filestore, attachment_name};
+
+pub(crate) use look::Found;
 
 /// How many missing names are kept.
 const NAMED: usize = 100;
@@ -36,17 +32,6 @@ pub(crate) struct Wanted {
     /// Names that are not `xx/<sha1>`: where they lead is not known, so they are never opened.
     strange: u64,
     strange_names: Vec<String>,
-}
-
-/// A look at the filestore.
-#[derive(Debug, Default)]
-pub(crate) struct Found {
-    /// Expected, present, bytes and the first missing.
-    pub attachments: Attachments,
-    /// The present ones.
-    files: Vec<FilestoreFile>,
-    /// Whether all were looked at in time.
-    pub complete: bool,
 }
 
 impl Wanted {
@@ -116,97 +101,6 @@ impl Wanted {
     pub fn count(&self) -> u64 {
         self.files.len() as u64 + self.strange
     }
-
-    /// Looks which of them are in the filestore; with `None`, none is. Blocks. Ends early at the deadline or when
-    /// cancelled.
-    pub fn look(self, filestore: Option<&Path>, deadline: Option<Instant>, cancel: &CancellationToken) -> Found {
-        let mut found = Found { complete: true, ..Found::default() };
-        found.attachments.expected = self.count();
-        found.attachments.missing = self.strange_names;
-        for sha1 in self.files {
-            if cancel.is_cancelled() || deadline.is_some_and(|deadline| Instant::now() > deadline) {
-                found.complete = false;
-                return found;
-            }
-            let name = attachment_name(&sha1);
-            let file = filestore.and_then(|folder| fs::metadata(folder.join(&name)).ok()).filter(fs::Metadata::is_file);
-            if let Some(file) = file {
-                found.attachments.present += 1;
-                found.attachments.bytes += file.len();
-                found.files.push(FilestoreFile { sha1, size: file.len() });
-            } else if found.attachments.missing.len() < NAMED {
-                found.attachments.missing.push(name);
-            }
-        }
-        found
-    }
-}
-
-impl Found {
-    /// Whether a file is there, after a look at distinct ones.
-    pub fn has(&self, sha1: &[u8; 20]) -> bool {
-        self.files.binary_search_by_key(sha1, |file| file.sha1).is_ok()
-    }
-
-    /// The present files, as content.
-    pub fn into_filestore(self, folder: PathBuf) -> Filestore {
-        Filestore {
-            files: self.files,
-            open: Arc::new(move |_, sha1| Ok(Box::new(fs::File::open(folder.join(attachment_name(sha1)))?))),
-            may_lack_files: true,
-        }
-    }
-
-    /// What is wrong with the filestore as a whole, if anything.
-    pub fn problem(&self, database: &DatabaseName, filestore: Option<&Path>) -> Option<Problem> {
-        let Attachments { expected, present, .. } = self.attachments;
-        let Some(folder) = filestore else {
-            let message = format!(
-                "No filestore folder is set, but the database has {expected} attachments in files. They will be missing \
-                 from every backup. Set the folder, usually …/filestore/{database}."
-            );
-            return (expected > 0).then(|| words::warn(ProblemCode::FilestoreNotSet, message));
-        };
-        let shown = folder.display();
-        match fs::read_dir(folder) {
-            Err(error) => Some(folder_problem(&error, folder, expected)),
-            Ok(_) if !self.complete || present == expected => None,
-            Ok(_) if present == 0 => {
-                let message = format!(
-                    "The folder {shown} has none of the {expected} files that the database's attachments refer to: it is \
-                     not this database's filestore. Set the folder that holds 00 to ff, usually …/filestore/{database}; \
-                     a backup of format dump needs no filestore."
-                );
-                Some(words::stop(ProblemCode::FilestoreMissing, message))
-            }
-            Ok(_) => {
-                let missing = expected - present;
-                let message = format!(
-                    "{missing} of the {expected} files that attachments refer to are not in {shown}, or cannot be read \
-                     there. Each backup names them; the rest is backed up."
-                );
-                Some(words::warn(ProblemCode::AttachmentsMissing, message))
-            }
-        }
-    }
-}
-
-fn folder_problem(error: &io::Error, folder: &Path, expected: u64) -> Problem {
-    let shown = folder.display();
-    let problem = if expected == 0 { words::warn } else { words::stop };
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => problem(
-            ProblemCode::FilestoreMissing,
-            format!("There is no folder {shown} on the backup server. Check the path, and that its disk is mounted."),
-        ),
-        _ => problem(
-            ProblemCode::FilestoreUnreadable,
-            format!(
-                "The folder {shown} cannot be read: {error}. Give the backup server's account the right to read it and \
-                 all folders above it."
-            ),
-        ),
-    }
 }
 
 /// Reads `xx/<sha1>`, where `xx` are the first two digits of the SHA-1.
@@ -228,11 +122,9 @@ pub(crate) fn folder(filestore: Option<&String>) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
-
     use super::*;
 
-    const NAME: &str = "1c/1c2a8239bc7e06429116c40bc1d1334c621ca379";
+    pub(super) const NAME: &str = "1c/1c2a8239bc7e06429116c40bc1d1334c621ca379";
 
     #[test]
     fn only_names_that_odoo_makes_are_opened() {
@@ -250,31 +142,5 @@ mod tests {
         ] {
             assert_eq!(parse_name(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn missing_and_strange_files_are_counted_and_named() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("1c")).unwrap();
-        fs::write(folder.path().join(NAME), "content").unwrap();
-        let gone = [0xab; 20];
-        let wanted = Wanted {
-            files: vec![parse_name(NAME).unwrap(), gone],
-            strange: 1,
-            strange_names: vec!["../x".to_owned()],
-            ..Wanted::default()
-        };
-        let found = wanted.look(Some(folder.path()), None, &CancellationToken::new());
-        assert_eq!((found.attachments.expected, found.attachments.present, found.attachments.bytes), (3, 1, 7));
-        assert_eq!(found.attachments.missing, ["../x".to_owned(), attachment_name(&gone)]);
-        let database = DatabaseName::parse("acme").unwrap();
-        let problem = found.problem(&database, Some(folder.path())).unwrap();
-        assert_eq!(problem.code, ProblemCode::AttachmentsMissing);
-        let filestore = found.into_filestore(folder.path().to_owned());
-        let file = FilestoreFile { sha1: parse_name(NAME).unwrap(), size: 7 };
-        assert_eq!(filestore.files, [file]);
-        let mut content = String::new();
-        (filestore.open)(0, &file.sha1).unwrap().read_to_string(&mut content).unwrap();
-        assert_eq!(content, "content");
     }
 }

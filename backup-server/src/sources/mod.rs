@@ -97,6 +97,8 @@ pub struct SourceFacts {
     pub postgres_version: Option<String>,
     /// The files that the database refers to and those that are missing; `None` for a database-only backup.
     pub attachments: Option<Attachments>,
+    /// Set when not one of the files that attachments refer to came along: why, and what to do. No backup to keep.
+    pub bare: Option<String>,
     /// Sentences for the job's log that deserve a look.
     pub warnings: Vec<String>,
 }

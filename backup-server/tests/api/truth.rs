@@ -1,14 +1,22 @@
 //! The truth table: every failing source gives a failed job with its reason, no backup, and nothing left over.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use backup_api::{BackupFormat, FailureCode, JobState, Secret, Source};
+use backup_api::{BackupFormat, FailureCode, JobState, ProblemCode, Secret, Source};
 use testbed::{
     Cluster,
     odoo::{StandIn, Trap},
 };
 
-use crate::setting::{Origin, REPOSITORY, Served, fake_pg_dump, log_of};
+use crate::{
+    crash::Process,
+    setting::{Origin, REPOSITORY, Served, fake_pg_dump, log_of, run, start},
+};
 
 /// Runs a backup that must fail for this reason and leave no trace.
 async fn must_fail(served: &Served, what: &str, source: &Source, format: BackupFormat, code: FailureCode, word: &str) {
@@ -160,4 +168,64 @@ fn old_pg_dump(folder: &Path) -> PathBuf {
     std::fs::create_dir_all(&bin).unwrap();
     crate::setting::write_program(&bin.join("pg_dump"), "#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6.24'\n");
     bin
+}
+
+/// The account of the server may look at the files, but not read them, whatever else is root's right.
+#[tokio::test]
+async fn a_filestore_that_is_there_but_cannot_be_read_is_no_backup() {
+    let origin = Origin::new("truth_closed");
+    let data = tempfile::tempdir().unwrap();
+    let mut command = Command::new("setpriv");
+    if rustix::process::geteuid().is_root() {
+        command.args(["--bounding-set=-dac_override,-dac_read_search", "--"]);
+    } else {
+        command = Command::new("env");
+    }
+    command.arg(env!("CARGO_BIN_EXE_backup-server")).arg("--data").arg(data.path());
+    let process = Process::from(command, data.path(), Cluster::shared().bin());
+    let zip = || start(&origin.direct(), BackupFormat::Zip);
+    let names: Vec<String> = origin.attachments().into_keys().collect();
+    for (what, mode) in [("files", 0o000), ("folders", 0o600)] {
+        for name in &names {
+            let path = origin.database.filestore.join(name);
+            let closed = if what == "files" { path.as_path() } else { path.parent().unwrap() };
+            fs::set_permissions(closed, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let report = process.client.test_source(&origin.direct()).await.unwrap();
+        assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
+        assert_eq!(report.problems[0].code, ProblemCode::FilestoreUnreadable, "{what}");
+        let failure = run(&process.client, REPOSITORY, &zip()).await.failure.unwrap();
+        assert_eq!((failure.code, &failure.message), (FailureCode::Source, &report.problems[0].message));
+        assert!(failure.message.contains("Permission denied"), "{}", failure.message);
+    }
+    assert_eq!(process.client.backups(REPOSITORY).await.unwrap(), []);
+    let dump = run(&process.client, REPOSITORY, &start(&origin.direct(), BackupFormat::Dump)).await;
+    assert_eq!(dump.state, JobState::Succeeded, "a dump needs no filestore: {:?}", dump.failure);
+}
+
+#[tokio::test]
+async fn a_zip_of_odoos_with_none_of_the_files_is_no_backup() {
+    let origin = Origin::new("truth_bare");
+    let odoo = origin.odoo();
+    let served = Served::start().await;
+    fs::rename(&origin.database.filestore, origin.folder.path().join("elsewhere")).unwrap();
+    let source = origin.through(&odoo);
+    must_fail(&served, "no files", &source, BackupFormat::Zip, FailureCode::Source, "data_dir").await;
+    served.made(REPOSITORY, &source, BackupFormat::Dump).await;
+}
+
+#[tokio::test]
+async fn a_dump_needs_no_filestore() {
+    let origin = Origin::new("truth_dump_only");
+    let served = Served::start().await;
+    for filestore in [None, Some("/nowhere/filestore".to_owned())] {
+        let source = Source::Postgres {
+            url: Secret::new(Cluster::shared().url()),
+            database: origin.name(),
+            filestore,
+            addons: Vec::new(),
+        };
+        must_fail(&served, "no filestore", &source, BackupFormat::Zip, FailureCode::Source, "format dump").await;
+        served.made(REPOSITORY, &source, BackupFormat::Dump).await;
+    }
 }

@@ -286,6 +286,23 @@ async fn attachments_that_are_not_in_the_zip_are_counted_and_named() {
 }
 
 #[tokio::test]
+async fn a_zip_without_any_of_the_files_says_where_odoo_looks_for_them() {
+    let setting = Setting::new("http_bare");
+    fs::rename(&setting.database.filestore, setting.folder.path().join("elsewhere")).unwrap();
+    let odoo = stand_in(&setting, Options::default());
+    let facts = setting.read(&source(&setting, &odoo), Zip).await.unwrap().facts;
+    let attachments = facts.attachments.unwrap();
+    assert!(attachments.expected > 0 && attachments.present == 0, "{attachments:?}");
+    assert!(facts.bare.unwrap().contains("data_dir"));
+    // What no row refers to does not make it a backup of the files.
+    fs::create_dir_all(setting.database.filestore.join("04")).unwrap();
+    fs::write(setting.database.filestore.join("04/040f06fd774092478d450774f5ba30c5da78acc8"), "content").unwrap();
+    let facts = setting.read(&source(&setting, &odoo), Zip).await.unwrap().facts;
+    assert_eq!((facts.attachments.unwrap().present, facts.bare.is_some()), (1, true));
+    assert_eq!(setting.read(&source(&setting, &odoo), Dump).await.unwrap().facts.bare, None);
+}
+
+#[tokio::test]
 async fn the_staged_file_lives_as_long_as_what_was_opened() {
     let setting = Setting::new("http_staged");
     let odoo = stand_in(&setting, Options::default());

@@ -198,9 +198,9 @@ async fn filestores_that_are_absent_unset_or_anothers_are_told_apart() {
     let report = setting.sources().test(&unset).await;
     assert_eq!(codes(&report), [ProblemCode::FilestoreNotSet]);
     assert!(report.is_usable());
-    let attachments = setting.read(&unset, BackupFormat::Zip).await.unwrap().facts.attachments.unwrap();
-    assert_eq!(attachments.missing_count(), attachments.expected);
-    assert!(attachments.expected > 0);
+    let refused = setting.open(&unset, BackupFormat::Zip).await.err().unwrap();
+    assert_eq!((refused.code, &refused.message), (FailureCode::Source, &report.problems[0].message));
+    setting.read(&unset, BackupFormat::Dump).await.expect("a dump needs no filestore");
 }
 
 #[tokio::test]

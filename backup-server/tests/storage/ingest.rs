@@ -150,6 +150,33 @@ async fn a_file_that_vanished_or_is_damaged_is_reported_and_the_backup_kept() {
 }
 
 #[tokio::test]
+async fn when_no_file_at_all_can_be_read_there_is_no_backup() {
+    let data = tempfile::tempdir().unwrap();
+    let repositories = Repositories::open(data.path()).unwrap();
+    let sample = Sample::small();
+    let ingest = |number, content| {
+        let mut backup = new_backup(number, BackupFormat::Zip);
+        backup.attachments = Some(Attachments { expected: 40, ..Attachments::default() });
+        let (quiet, token) = (Arc::new(|_, _| {}), CancellationToken::new());
+        repositories.ingest(REPOSITORY, backup, content, Box::new(|| Ok(())), quiet, token)
+    };
+    let closed = || {
+        let mut content = sample.content();
+        content.filestore.open = Arc::new(|_, _| Err(io::ErrorKind::PermissionDenied.into()));
+        content
+    };
+    let StorageError::Source(failure) = ingest(1, closed()).await.unwrap_err() else { panic!("another failure") };
+    assert_eq!(failure.code, backup_api::FailureCode::Source);
+    assert!(failure.message.starts_with("None of the 40 files") && failure.message.contains("permission denied"));
+    assert_eq!(repositories.list(REPOSITORY).await.unwrap(), []);
+    assert!(repositories.bytes_used().await.unwrap() < 20_000);
+
+    let whole = ingest(2, sample.content()).await.unwrap();
+    let again = ingest(3, closed()).await.unwrap();
+    assert_eq!(again.attachments, whole.attachments, "what the one before holds need not be read");
+}
+
+#[tokio::test]
 async fn deleting_a_backup_frees_its_space_and_leaves_the_others_whole() {
     let data = tempfile::tempdir().unwrap();
     let repositories = Repositories::open(data.path()).unwrap();

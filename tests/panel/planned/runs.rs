@@ -82,8 +82,13 @@ async fn a_due_backup_is_made_once_and_the_missed_ones_only_once(mut stage: Stag
     let browser = stage.administrator().await;
     let (database, url) = (odoo_database(), Cluster::shared().url());
     let times = soon(stage.turned.now());
-    let connection =
-        [("input[connection]", "postgres"), ("input[postgres_url]", url.as_str()), ("database", &database.name)];
+    let filestore = database.filestore.to_string_lossy();
+    let connection = [
+        ("input[connection]", "postgres"),
+        ("input[postgres_url]", url.as_str()),
+        ("input[filestore]", &filestore),
+        ("database", &database.name),
+    ];
     let id = planned(&browser, "Planned", &this_machine(&browser).await, &times, &connection).await;
     nothing_begins(&stage, &browser, id).await;
     stage.turned.forward(TimeDelta::minutes(121));

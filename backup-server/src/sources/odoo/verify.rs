@@ -96,7 +96,10 @@ pub(crate) fn describe(zip: OdooZip, scan: Scan) -> Zip {
         facts.attachments = Some(in_zip);
         return Zip { content, facts };
     }
-    let (missing_count, missing) = scan.wanted.distinct().missing_from(&content.filestore);
+    let wanted = scan.wanted.distinct();
+    let wanted_count = wanted.count();
+    let (missing_count, missing) = wanted.missing_from(&content.filestore);
+    facts.bare = (wanted_count > 0 && missing_count == wanted_count).then(|| bare(wanted_count));
     if missing_count > 0 {
         facts.warnings.push(format!(
             "{missing_count} files that attachments refer to are not in the zip. They were missing in the filestore, or \
@@ -107,6 +110,15 @@ pub(crate) fn describe(zip: OdooZip, scan: Scan) -> Zip {
     let (present, bytes) = (in_zip.present, in_zip.bytes);
     facts.attachments = Some(Attachments { expected: present + missing_count, present, bytes, missing });
     Zip { content, facts }
+}
+
+fn bare(wanted: u64) -> String {
+    format!(
+        "The zip has none of the {wanted} files that attachments refer to: Odoo makes such a zip, without a word, when its \
+         filestore is not where it looks for it. See that data_dir in Odoo's configuration names the folder that holds \
+         filestore/<database>, that its disk is mounted and that Odoo's user may read it; or choose the format dump, which \
+         holds the database alone."
+    )
 }
 
 /// The `pg_restore` that custom dumps are read with.

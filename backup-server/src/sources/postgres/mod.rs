@@ -173,7 +173,10 @@ async fn look_at_filestore(
     let look = move || wanted.look(looked_in.as_deref(), None, &cancel);
     let found = tokio::task::spawn_blocking(look).await.map_err(|error| words::broken(&error))?;
     match found.problem(source.database, folder.as_deref()) {
-        Some(problem) if problem.severity == Severity::Stop => return Err(words::unusable(problem)),
+        // Without a folder a dump can be made, but no zip.
+        Some(problem) if problem.severity == Severity::Stop || problem.code == ProblemCode::FilestoreNotSet => {
+            return Err(words::unusable(problem));
+        }
         Some(problem) => warnings.push(problem.message),
         None => {}
     }
