@@ -98,7 +98,7 @@ async fn dump(app: &App, context: &JobContext, file: &Candidate) -> Result<Check
         done += piece.len() as u64;
         showing.progress(Phase::CheckingFile, Progress { done_bytes: done, total_bytes: Some(bytes) });
     });
-    let plain = replay::plain_of_custom(tool, Box::pin(file_bytes), &context.cancel);
+    let plain = replay::plain_of_custom(&tool, Box::pin(file_bytes), &context.cancel);
     let most = file.bytes.saturating_mul(app.config.limits().ratio).max(SMALL);
     let scan = judge(context, bounded(plain, most), None).await?;
     let path = file.path.clone();

@@ -70,7 +70,7 @@ async fn head(app: &App, reader: &BackupReader) -> Result<Head, String> {
         let tool = app.tools.newest().ok_or_else(|| {
             "No pg_restore is installed on the backup server. Install PostgreSQL's client programs there.".to_owned()
         })?;
-        replay::plain_of_custom(tool, reader.dump(), &CancellationToken::new())
+        replay::plain_of_custom(&tool, reader.dump(), &CancellationToken::new())
     } else {
         reader.dump()
     };

@@ -45,7 +45,7 @@ pub(crate) async fn server(State(app): State<App>) -> Answer<Json<ServerInfo>> {
     let space = disk::space(app.layout.root());
     let space = space.map_err(|error| Refusal::internal("The disk of the data folder cannot be asked", &error))?;
     let (running, queued) = app.jobs.load();
-    let mut pg_dump_versions: Vec<String> = app.tools.all().map(|tool| tool.version().to_owned()).collect();
+    let mut pg_dump_versions: Vec<String> = app.tools.all().iter().map(|tool| tool.version().to_owned()).collect();
     pg_dump_versions.reverse();
     Ok(Json(ServerInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),

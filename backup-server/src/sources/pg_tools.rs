@@ -5,6 +5,8 @@ use std::{
     fmt, fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
 };
 
 use backup_api::{Problem, ProblemCode, Severity};
@@ -51,46 +53,57 @@ impl PgTool {
     }
 }
 
-/// All installed versions.
-#[derive(Clone, Debug, Default)]
+/// All installed versions, as they are at the moment: what is installed or removed meanwhile is noticed when asked.
+#[derive(Clone, Debug)]
 pub struct PgTools {
+    /// `None` for the usual places.
+    folders: Option<Vec<PathBuf>>,
+    known: Arc<Mutex<Known>>,
+}
+
+/// What was found at the last look.
+#[derive(Debug, Default)]
+struct Known {
+    /// The programs that said their version.
+    seen: Vec<Seen>,
     by_major: BTreeMap<u32, PgTool>,
 }
 
+/// A `pg_dump`, and what shows that it is the same one still.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    folder: PathBuf,
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Seen {
+    fn at(folder: PathBuf) -> Option<Self> {
+        let file = fs::metadata(folder.join("pg_dump")).ok().filter(fs::Metadata::is_file)?;
+        Some(Self { folder, bytes: file.len(), modified: file.modified().ok() })
+    }
+}
+
 impl PgTools {
-    /// Looks where distributions and PostgreSQL's own packages put them, and in the search path. Blocks shortly.
+    /// Looks where distributions and PostgreSQL's own packages put them, and in the search path.
     pub fn discover() -> Self {
-        let debian = fs::read_dir(DEBIAN).into_iter().flatten().filter_map(Result::ok);
-        let debian = debian.map(|entry| entry.path().join("bin"));
-        let configured = Command::new("pg_config").arg("--bindir").stdin(Stdio::null()).stderr(Stdio::null()).output();
-        let configured = configured.ok().filter(|output| output.status.success());
-        let configured = configured.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let searched: Vec<PathBuf> = std::env::split_paths(&path).collect();
-        let folders: Vec<PathBuf> = debian.chain(configured).chain(searched).collect();
-        Self::in_folders(&folders)
+        Self { folders: None, known: Arc::default() }
     }
 
     /// Those in the given folders; of two with the same major version the first counts.
     pub fn in_folders(folders: &[PathBuf]) -> Self {
-        let mut by_major = BTreeMap::new();
-        for tool in
-            folders.iter().filter(|folder| folder.join("pg_dump").is_file()).filter_map(|path| PgTool::find(path))
-        {
-            by_major.entry(tool.major).or_insert(tool);
-        }
-        Self { by_major }
+        Self { folders: Some(folders.to_vec()), known: Arc::default() }
     }
 
-    /// All of them, oldest first.
-    pub fn all(&self) -> impl Iterator<Item = &PgTool> {
-        self.by_major.values()
+    /// All of them, oldest first. Blocks shortly when something has changed, as every question here does.
+    pub fn all(&self) -> Vec<PgTool> {
+        self.look().by_major.values().cloned().collect()
     }
 
-    /// The one for a server: the lowest version that is not older, for `pg_dump` refuses newer servers and an older
-    /// format can be restored in more places.
-    pub(super) fn for_server(&self, major: u32) -> Result<&PgTool, Problem> {
-        self.by_major.range(major..).next().map(|(_, tool)| tool).ok_or_else(|| Problem {
+    /// The one for a server: of its own version, else the next later one, for `pg_dump` refuses newer servers.
+    pub(super) fn for_server(&self, major: u32) -> Result<PgTool, Problem> {
+        let fits = self.look().by_major.range(major..).next().map(|(_, tool)| tool.clone());
+        fits.ok_or_else(|| Problem {
             severity: Severity::Stop,
             code: ProblemCode::NoMatchingPgDump,
             message: format!(
@@ -100,15 +113,50 @@ impl PgTools {
         })
     }
 
-    /// The newest: it reads the dumps of all older ones.
-    pub(crate) fn newest(&self) -> Option<&PgTool> {
-        self.by_major.values().next_back()
+    /// The newest with a `pg_restore`: it reads the dumps of all older ones.
+    pub(crate) fn newest(&self) -> Option<PgTool> {
+        self.look().by_major.values().rfind(|tool| tool.pg_restore().is_file()).cloned()
     }
+
+    /// Asks the programs for their versions again if they are not those of the last look.
+    fn look(&self) -> MutexGuard<'_, Known> {
+        let folders = self.folders.clone().unwrap_or_else(usual_folders);
+        let there: Vec<Seen> = folders.into_iter().filter_map(Seen::at).collect();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.seen != there {
+            *known = Known::default();
+            for seen in there {
+                // What does not answer may do so the next time, when the rest of it is installed.
+                let Some(tool) = PgTool::find(&seen.folder) else { continue };
+                known.by_major.entry(tool.major).or_insert(tool);
+                known.seen.push(seen);
+            }
+        }
+        known
+    }
+}
+
+/// The folders of Debian's packages, the one that `pg_config` names, and the search path.
+fn usual_folders() -> Vec<PathBuf> {
+    let debian = fs::read_dir(DEBIAN).into_iter().flatten().filter_map(Result::ok);
+    let debian = debian.map(|entry| entry.path().join("bin"));
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    debian.chain(configured()).chain(std::env::split_paths(&path)).collect()
+}
+
+/// What `pg_config` says, asked once; a package that brings another one puts its programs in the search path, too.
+fn configured() -> Option<PathBuf> {
+    static FOLDER: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
+        let asked = Command::new("pg_config").arg("--bindir").stdin(Stdio::null()).stderr(Stdio::null()).output();
+        let said = asked.ok().filter(|output| output.status.success())?;
+        Some(PathBuf::from(String::from_utf8_lossy(&said.stdout).trim()))
+    });
+    FOLDER.clone()
 }
 
 impl fmt::Display for PgTools {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.newest() {
+        match self.all().last() {
             None => f.write_str("no pg_dump is installed here"),
             Some(newest) => write!(f, "the newest pg_dump here is {}", newest.version),
         }
@@ -126,9 +174,20 @@ fn parse_version(text: &str) -> Option<(u32, String)> {
 mod tests {
     use super::*;
 
-    fn tools(majors: &[u32]) -> PgTools {
-        let tool = |major| PgTool { folder: PathBuf::from("/opt"), major, version: format!("{major}.1") };
-        PgTools { by_major: majors.iter().map(|&major| (major, tool(major))).collect() }
+    /// A folder with programs that say that they are of these versions.
+    fn installed(folder: &Path, majors: &[u32]) -> PgTools {
+        let folders: Vec<PathBuf> = majors.iter().map(|major| folder.join(major.to_string())).collect();
+        folders.iter().zip(majors).for_each(|(folder, major)| install(folder, *major));
+        PgTools::in_folders(&folders)
+    }
+
+    /// Written by a program of its own, so that no other thread's child holds it open for writing when it is run.
+    fn install(folder: &Path, major: u32) {
+        let write = format!(
+            "mkdir -p $0 && printf '#!/bin/sh\\necho \"pg_dump (PostgreSQL) {major}.1\"\\n' > $0/pg_dump && \
+             chmod 755 $0/pg_dump && touch $0/pg_restore"
+        );
+        assert!(Command::new("sh").arg("-c").arg(write).arg(folder).status().unwrap().success());
     }
 
     #[test]
@@ -141,20 +200,41 @@ mod tests {
 
     #[test]
     fn the_lowest_version_that_is_not_older_is_chosen() {
-        let tools = tools(&[13, 15, 17]);
+        let folder = tempfile::tempdir().unwrap();
+        let tools = installed(folder.path(), &[13, 15, 17]);
         assert_eq!(tools.for_server(12).unwrap().major, 13);
         assert_eq!(tools.for_server(15).unwrap().major, 15);
         assert_eq!(tools.for_server(16).unwrap().major, 17);
         assert_eq!(tools.newest().unwrap().major, 17);
+        fs::remove_file(folder.path().join("17/pg_restore")).unwrap();
+        assert_eq!(tools.newest().unwrap().major, 15);
     }
 
     #[test]
     fn when_none_fits_the_words_say_what_to_install() {
-        let problem = tools(&[13, 15]).for_server(16).unwrap_err();
+        let folder = tempfile::tempdir().unwrap();
+        let problem = installed(folder.path(), &[13, 15]).for_server(16).unwrap_err();
         assert_eq!(problem.code, ProblemCode::NoMatchingPgDump);
         assert!(problem.message.contains("the newest pg_dump here is 15.1"), "{}", problem.message);
         assert!(problem.message.contains("postgresql-client-16"), "{}", problem.message);
-        let problem = tools(&[]).for_server(16).unwrap_err();
+        let problem = PgTools::in_folders(&[]).for_server(16).unwrap_err();
         assert!(problem.message.contains("no pg_dump is installed here"), "{}", problem.message);
+    }
+
+    #[test]
+    fn what_is_installed_or_removed_later_counts_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bin");
+        let tools = PgTools::in_folders(std::slice::from_ref(&path));
+        assert_eq!((tools.newest(), tools.all()), (None, Vec::new()));
+        tools.for_server(15).unwrap_err();
+        install(&path, 15);
+        assert_eq!(tools.clone().for_server(15).unwrap().version, "15.1");
+        tools.for_server(17).unwrap_err();
+        fs::remove_file(path.join("pg_dump")).unwrap();
+        install(&path, 17);
+        assert_eq!(tools.for_server(17).unwrap().version, "17.1");
+        fs::remove_file(path.join("pg_dump")).unwrap();
+        tools.for_server(17).unwrap_err();
     }
 }

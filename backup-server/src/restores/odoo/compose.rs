@@ -49,7 +49,7 @@ pub(super) async fn compose(work: &RestoreTask, target: &Target) -> Result<Compo
     let sizes: u64 = filestore.files.iter().map(|file| file.size).sum();
     staging.check_space(sizes.saturating_add(work.reader.backup().dump_bytes))?;
     let attachments = filestore.files.iter().map(|file| file.sha1).collect();
-    let dump = replay::plain_of_custom(reader(&task.app.tools)?, work.reader.dump(), cancel);
+    let dump = replay::plain_of_custom(&reader(&task.app.tools)?, work.reader.dump(), cancel);
     let (staged, file) = staging.create()?;
     let (stop, guard) = (cancel.clone(), opened.guard);
     let written = tokio::task::spawn_blocking(move || {

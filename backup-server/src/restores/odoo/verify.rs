@@ -60,7 +60,7 @@ pub(super) async fn read_backup(work: &RestoreTask) -> Result<DumpRead, Failure>
 }
 
 async fn read(app: &App, dump: DumpStream, is_custom: bool, cancel: &CancellationToken) -> Result<DumpRead, Failure> {
-    let plain = if is_custom { replay::plain_of_custom(reader(&app.tools)?, dump, cancel) } else { dump };
+    let plain = if is_custom { replay::plain_of_custom(&reader(&app.tools)?, dump, cancel) } else { dump };
     let facts = Arc::new(Mutex::new(Facts::default()));
     let seen = Arc::clone(&facts);
     let plain = plain.inspect_ok(move |piece| seen.lock().unwrap_or_else(PoisonError::into_inner).read(piece));

@@ -313,7 +313,7 @@ fn dump(work: &RestoreTask, cancel: &CancellationToken) -> Result<DumpStream, Fa
         let message = "No pg_restore is installed on the backup server. Install PostgreSQL's client programs there.";
         failure(FailureCode::PgDump, message)
     })?;
-    Ok(replay::plain_of_custom(tool, dump, cancel))
+    Ok(replay::plain_of_custom(&tool, dump, cancel))
 }
 
 fn progress(context: &JobContext, phase: Phase, done_bytes: u64, total_bytes: Option<u64>) {

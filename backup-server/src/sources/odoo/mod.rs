@@ -78,7 +78,7 @@ pub(super) async fn open(
         }
         BackupFormat::Dump => {
             let tool = verify::reader(&settings.tools)?;
-            let facts = verify::dump(tool, arrived.file.path(), arrived.bytes, progress, cancel).await?;
+            let facts = verify::dump(&tool, arrived.file.path(), arrived.bytes, progress, cancel).await?;
             (Content::without_filestore(vec![dump_file(&arrived)]), facts)
         }
     };

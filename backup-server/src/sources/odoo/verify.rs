@@ -122,7 +122,7 @@ fn bare(wanted: u64) -> String {
 }
 
 /// The `pg_restore` that custom dumps are read with.
-pub(crate) fn reader(tools: &PgTools) -> Result<&PgTool, Failure> {
+pub(crate) fn reader(tools: &PgTools) -> Result<PgTool, Failure> {
     tools.newest().ok_or_else(|| {
         let message = "A dump cannot be checked without pg_restore. Install PostgreSQL's client programs on the backup \
                        server (the package postgresql-client), then try again; a zip needs none.";

@@ -84,7 +84,7 @@ async fn open_unless_cancelled(
     let manifest = WrittenManifest::read(&mut connection, source.database.as_str(), version.major);
     let manifest = answered(settings, manifest).await?;
     let manifest = manifest.ok_or_else(|| words::unusable(not_odoo(source.database)))?;
-    let run = DumpRun::plan(tool, environment, &snapshot, format, settings.timeouts.stall, cancel.clone());
+    let run = DumpRun::plan(&tool, environment, &snapshot, format, settings.timeouts.stall, cancel.clone());
 
     let mut files = vec![dump_file(&run, format)];
     let mut filestore = Filestore::empty();
