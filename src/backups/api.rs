@@ -1,12 +1,12 @@
 //! Server functions: backup lines, Create Backup, downloads and the recovery kit.
 #![expect(missing_docs, reason = "the macro makes a struct of the arguments, whose fields cannot carry comments")]
 
-use backup_api::{BackupFormat, LinkCompression, RecoveryKit};
+use backup_api::{BackupFormat, LinkCompression};
 use leptos::prelude::*;
 
-use super::{BulkStart, LineId, LinePage, LineQuery};
+use super::{BulkStart, LineId, LinePage, LineQuery, ServerKit};
 #[cfg(feature = "ssr")]
-use super::{create, download, notes, reconcile, removal, store, verify};
+use super::{create, download, kits, notes, reconcile, removal, store, verify};
 use crate::{error::AppError, operations::OperationId, subscriptions::SubscriptionId};
 #[cfg(feature = "ssr")]
 use crate::{
@@ -107,8 +107,10 @@ pub async fn verify_backups(subscription: SubscriptionId) -> Result<OperationId,
     .await
 }
 
-/// How to read the subscription's backups without Holdfast (administrators; written to the action log).
-#[server(name = ShowRecoveryKit)]
-pub async fn recovery_kit(subscription: SubscriptionId) -> Result<RecoveryKit, AppError> {
-    door(Role::Administrator, async |panel, caller| notes::recovery_kit(&panel, &caller.user, subscription).await).await
+/// How to read the subscription's backups without Holdfast, for each server that has some (administrators; written to the
+/// action log).
+#[server(name = ShowRecoveryKits)]
+pub async fn recovery_kits(subscription: SubscriptionId) -> Result<Vec<ServerKit>, AppError> {
+    door(Role::Administrator, async |panel, caller| kits::of_subscription(&panel, &caller.user, subscription).await)
+        .await
 }

@@ -1,11 +1,11 @@
 //! Backup lines: every backup that was made or tried, the wizard that makes one, and downloads.
 
-use backup_api::{BackupFormat, BackupId, VerificationState};
+use backup_api::{BackupFormat, BackupId, RecoveryKit, VerificationState};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{names::names, operations::OperationId, retention::Fate, subscriptions::SubscriptionId};
+use crate::{error::AppResult, names::names, operations::OperationId, retention::Fate, subscriptions::SubscriptionId};
 
 pub mod api;
 #[cfg(feature = "ssr")]
@@ -13,10 +13,14 @@ pub mod create;
 pub mod create_wizard;
 #[cfg(feature = "ssr")]
 pub mod download;
+#[cfg(feature = "ssr")]
+pub mod kits;
 pub mod line_actions;
 pub mod lines;
 #[cfg(feature = "ssr")]
 pub mod notes;
+#[cfg(feature = "ssr")]
+pub mod places;
 mod query;
 #[cfg(feature = "ssr")]
 pub mod reconcile;
@@ -125,6 +129,15 @@ pub enum LineResult {
 /// What came of asking for backups of several subscriptions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BulkStart {
+/// How to read what a server holds of a subscription without Holdfast.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ServerKit {
+    /// The server's name.
+    pub server: String,
+    /// The kit, or why it could not be had.
+    pub kit: AppResult<RecoveryKit>,
+}
+
     /// How many were begun.
     pub begun: u64,
     /// Why others were not, each beginning with its subscription's name.

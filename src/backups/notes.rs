@@ -1,15 +1,12 @@
-//! Small acts on backups: comment, pin, recovery kit.
-
-use backup_api::RecoveryKit;
+//! Small acts on backups: comment and pin.
 
 use super::{LineId, create::checked_comment, store};
 use crate::{
-    backup_servers::clients,
     error::{AppError, AppResult},
     operations::actions::{self, Entry},
     retention,
     server::Panel,
-    subscriptions::{self, SubscriptionId},
+    subscriptions,
     users::User,
 };
 
@@ -46,17 +43,4 @@ pub async fn set_pinned(panel: &Panel, user: &User, id: LineId, pinned: bool) ->
     actions::write(panel, &mut tx, Entry::by(user, what).about(found.line.subscription, &subscription.name)).await?;
     tx.commit().await?;
     Ok(())
-}
-
-/// How to read the backups without Holdfast; asking is written down, for it holds the repository's password.
-pub async fn recovery_kit(panel: &Panel, user: &User, id: SubscriptionId) -> AppResult<RecoveryKit> {
-    let subscription = subscriptions::store::find(panel, id).await?;
-    let (server, repository) = subscription
-        .destination()
-        .ok_or_else(|| AppError::Conflict("No backup server is set, so there is no repository yet.".to_owned()))?;
-    let server = clients::server(panel, server).await?;
-    let kit = server.client.recovery_kit(repository).await.map_err(|error| server.fault(&error))?;
-    let what = "Showed the recovery kit with the repository's password";
-    actions::note(panel, Entry::by(user, what).about(id, &subscription.name)).await?;
-    Ok(kit)
 }

@@ -174,6 +174,7 @@ async fn delete_there(server: &Server, repository: RepositoryId, backup: BackupI
     }
 }
 
-fn is_gone(error: &backup_api::ClientError) -> bool {
+/// Whether a server said that it has no such thing.
+pub(super) fn is_gone(error: &backup_api::ClientError) -> bool {
     error.refusal().is_some_and(|refusal| refusal.code == ErrorCode::NotFound)
 }

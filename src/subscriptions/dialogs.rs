@@ -6,7 +6,7 @@ use leptos_router::hooks::{use_location, use_query_map};
 
 use super::{Subscription, SubscriptionId, api::DeleteSubscription};
 use crate::{
-    backups::api::recovery_kit,
+    backups::{ServerKit, api::recovery_kits},
     components::{
         ActionFailure, Choice, CopyButton, Dialog, DialogEnd, Field, Notice, Tone, addresses::settled, fetched,
         figures, notice::failure_of, typed,
@@ -99,7 +99,7 @@ pub fn RecoveryKitDialog(
     /// Whose.
     id: SubscriptionId,
 ) -> impl IntoView {
-    let kit = Resource::new(|| (), move |()| recovery_kit(id));
+    let kits = Resource::new(|| (), move |()| recovery_kits(id));
     let close = close_address();
     view! {
         <Dialog title="Recovery kit" close=close.clone()>
@@ -108,7 +108,7 @@ pub fn RecoveryKitDialog(
                     "With this, the backups can be read with the stock "<code>"restic"</code>
                     " program if Holdfast were gone. Keep it somewhere safe that is not this machine."
                 </p>
-                {fetched(kit, |kit, _| kit_view(&kit))}
+                {fetched(kits, |kits, _| kits.into_iter().map(server_view).collect_view().into_any())}
             </div>
             <div class="dialog-foot">
                 <span class="muted">"That you looked is written to the action log"</span>
@@ -120,7 +120,27 @@ pub fn RecoveryKitDialog(
     }
 }
 
-fn kit_view(kit: &RecoveryKit) -> AnyView {
+/// One server's kit under its name, or why it could not be had.
+fn server_view(ServerKit { server, kit }: ServerKit) -> AnyView {
+    let content = match kit {
+        Ok(kit) => kit_view(&server, &kit),
+        Err(error) => view! {
+            <Notice tone=Tone::Warn>
+                <p>{error.to_string()}</p>
+            </Notice>
+        }
+        .into_any(),
+    };
+    view! {
+        <div class="stack tight">
+            <h3>{server}</h3>
+            {content}
+        </div>
+    }
+    .into_any()
+}
+
+fn kit_view(server: &str, kit: &RecoveryKit) -> AnyView {
     let password = kit.password.reveal().to_owned();
     // On the screen the password shows on demand only; what is copied works as it is.
     let commands = kit.instructions.replace(&password, "(the password)");
@@ -141,10 +161,10 @@ fn kit_view(kit: &RecoveryKit) -> AnyView {
         </dl>
         <div class="stack tight">
             <div class="row apart">
-                <h3>"What to do"</h3>
+                <h4>"What to do"</h4>
                 <CopyButton text=kit.instructions.clone() what="the commands" />
             </div>
-            <pre class="pre" role="region" tabindex="0" aria-label="Commands">
+            <pre class="pre" role="region" tabindex="0" aria-label=format!("Commands for {server}")>
                 {commands}
             </pre>
         </div>

@@ -4,8 +4,8 @@ use backup_api::{BackupFormat, JobState, Phase};
 use holdfast::{
     backup_servers::api::ListServers,
     backups::{
-        LineResult, Trigger,
-        api::{CreateBackup, DeleteLine, DownloadLink, SetComment, SetPinned, ShowRecoveryKit, VerifyBackups},
+        BackupLine, LineResult, ServerKit, Trigger,
+        api::{CreateBackup, DeleteLine, DownloadLink, SetComment, SetPinned, ShowRecoveryKits, VerifyBackups},
     },
     error::AppError,
     operations::{
@@ -108,8 +108,9 @@ async fn a_backup_is_made_downloaded_and_deleted(stage: Stage) {
     assert!(operator.lines(id).await.is_empty(), "gone from the server too, or it would be found again");
     let now = operator.subscription(id).await;
     assert_eq!((now.backup_count, now.stored_bytes, now.standing.latest), (0, 0, None));
-    let kit = browser.call::<ShowRecoveryKit>(&[("subscription", &id.0.to_string())]).await.unwrap();
-    assert!(!kit.password.reveal().is_empty());
+    let kits = browser.call::<ShowRecoveryKits>(&[("subscription", &id.0.to_string())]).await.unwrap();
+    let [ServerKit { server, kit: Ok(kit) }] = kits.as_slice() else { panic!("{kits:?}") };
+    assert!(server == "This machine" && !kit.password.reveal().is_empty());
     let log = operator.call::<ListActions>(&[("subscription", &id.0.to_string())]).await.unwrap();
     let told: Vec<&str> = log.entries.iter().rev().map(|entry| entry.what.split_whitespace().next().unwrap()).collect();
     assert_eq!(

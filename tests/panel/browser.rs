@@ -134,6 +134,13 @@ impl Browser {
                 if let Some(operation) = self.watch_once(id, &reached).await {
                     return operation;
                 }
+    /// What a page shows in its dialog.
+    pub async fn dialog(&self, path: &str) -> String {
+        let page = self.page(path).await.text().await.unwrap();
+        let dialog = page.split("<dialog").nth(1).unwrap_or_else(|| panic!("no dialog in {page}"));
+        dialog.split("</dialog>").next().unwrap().to_owned()
+    }
+
             }
         });
         found.await.expect("the operation came no further")

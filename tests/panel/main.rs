@@ -51,5 +51,6 @@ mod sign_in;
 mod stage;
 mod subscriptions;
 mod uploads;
+mod two_servers;
 mod uploads_imported;
 mod uploads_remembered;

@@ -109,7 +109,7 @@ fn doors() -> Vec<Door> {
         (servers::SaveServer::PATH, SERVER, Some(Administrator)),
         (servers::DeleteServer::PATH, &[("id", ID)], Some(Administrator)),
         (servers::TestServer::PATH, SERVER, Some(Administrator)),
-        (backups::ShowRecoveryKit::PATH, &[("subscription", ID)], Some(Administrator)),
+        (backups::ShowRecoveryKits::PATH, &[("subscription", ID)], Some(Administrator)),
         // Last: it ends the session.
         (users::SignOut::PATH, &[], Some(Viewer)),
     ]
