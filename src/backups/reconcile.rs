@@ -6,12 +6,13 @@ use std::{
     time::Duration,
 };
 
-use backup_api::{Backup, BackupId, ClientError, ErrorCode, RepositoryId, VerificationState};
+use backup_api::{Backup, BackupId, ClientError, ErrorCode, VerificationState};
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{
     LineId, Trigger,
+    places::{self, Place},
     store::{self, NewLine},
 };
 use crate::{
@@ -35,8 +36,6 @@ const EVERY: TimeDelta = TimeDelta::minutes(1);
 const PAGE_WAITS: Duration = Duration::from_secs(2);
 /// How long a server may take for the list of a repository.
 const PATIENCE: Duration = Duration::from_mins(1);
-
-type Place = (ServerId, RepositoryId);
 
 /// When each repository was last asked for, and whether its server answered. By subscription as well: one that takes
 /// over the repository of another has no lines yet.
@@ -89,17 +88,8 @@ pub async fn bring_all_up_to_date(panel: &Panel, id: SubscriptionId) -> AppResul
 
 async fn bring_up_within(panel: &Panel, id: SubscriptionId, patience: Duration) -> AppResult<Answers> {
     let row = subscriptions::store::find(panel, id).await?;
-    let held: Vec<(Uuid, Uuid)> = query!(
-        panel.db,
-        fetch_all,
-        "SELECT DISTINCT server_id, repository_id FROM backup_lines WHERE subscription_id = $1",
-        id.0
-    )?;
-    let mut places: BTreeSet<Place> =
-        held.into_iter().map(|(server, repository)| (ServerId(server), RepositoryId(repository))).collect();
-    places.extend(row.destination());
     let mut answers = Answers::default();
-    for place in places {
+    for place in places::of(panel, &row).await? {
         let task = panel.tasks.spawn(ask(panel.clone(), id, row.name.clone(), place));
         let Ok(Ok(said)) = tokio::time::timeout(patience, task).await else {
             answers.late = true;

@@ -5,10 +5,14 @@ use std::collections::BTreeSet;
 use backup_api::{BackupId, ErrorCode, RepositoryId};
 use chrono::TimeDelta;
 
-use super::{LineId, LineResult, store};
+use super::{
+    LineId, LineResult,
+    places::{self, Place},
+    store,
+};
 use crate::{
     backup_servers::{
-        self, ServerId,
+        self,
         clients::{self, Server},
     },
     error::{AppError, AppResult},
@@ -20,12 +24,11 @@ use crate::{
     server::{Panel, db::Tx},
     subscriptions::{
         self, SubscriptionId,
-        store::{Row, keep_repository},
+        store::{Row, forget_kept, keep_repository},
     },
     users::User,
 };
 
-type Place = (ServerId, RepositoryId);
 type Places = BTreeSet<Place>;
 
 /// One backup takes no longer to delete: after that the panel that began it is taken for gone.
@@ -74,15 +77,13 @@ pub async fn of_subscription(
     delete_backups: bool,
 ) -> AppResult<()> {
     let row = subscriptions::store::find(panel, id).await?;
-    let lines = store::all(panel, id).await?;
     // The dialog that asks counts them in the same way.
     let backups = store::held_count(panel, id).await?;
     if backups > 0 && typed_name.trim() != row.name {
         let message = format!("It has {backups} backup(s). Type its name, “{}”, to delete it.", row.name);
         return Err(AppError::field("typed_name", message));
     }
-    let mut places: Places = lines.iter().map(|found| (found.server, found.repository)).collect();
-    places.extend(row.destination());
+    let places = places::of(panel, &row).await?;
     if delete_backups {
         let task = destroy(panel.clone(), user.clone(), row.clone(), places.clone(), backups);
         // Whoever closes the page leaves nothing half done.
@@ -96,6 +97,7 @@ pub async fn of_subscription(
     let mut tx = panel.db.begin().await?;
     if delete_backups {
         operations::queue::nothing_under_way(panel, &mut tx, id).await?;
+        forget_kept(&mut tx, &row).await?;
     } else {
         operations::queue::one_at_a_time(panel, &mut tx, id).await?;
     }

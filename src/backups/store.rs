@@ -119,13 +119,6 @@ pub async fn find(panel: &Panel, id: LineId) -> AppResult<Found> {
     row.ok_or_else(|| AppError::not_found(THIS))?.into_found()
 }
 
-/// All lines of a subscription.
-pub async fn all(panel: &Panel, subscription: SubscriptionId) -> AppResult<Vec<Found>> {
-    let rows: Vec<Row> =
-        query!(panel.db, fetch_all, concat!(columns!(), "WHERE l.subscription_id = $1"), subscription.0)?;
-    rows.into_iter().map(Row::into_found).collect()
-}
-
 /// How many backups of a subscription are there, good or in another size: what is lost when they are deleted.
 pub async fn held_count(panel: &Panel, subscription: SubscriptionId) -> AppResult<u64> {
     let (count,): (i64,) = query!(

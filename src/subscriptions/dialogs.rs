@@ -61,7 +61,7 @@ fn delete_form(
             <fieldset class="field">
                 <legend class="label">"Its backups"</legend>
                 <div class="choices">
-                    <Choice name="delete_backups" value="false" checked=keep label="Keep them" about="They stay on their server. A new subscription with the same name, database and server finds them again." />
+                    <Choice name="delete_backups" value="false" checked=keep label="Keep them" about="They stay on their servers. A new subscription with the same name and database, on one of these servers, finds them again." />
                     <Choice name="delete_backups" value="true" checked=remove label="Delete them" about="They are gone for good. Nobody can bring them back." />
                 </div>
             </fieldset>

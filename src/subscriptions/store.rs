@@ -254,7 +254,8 @@ impl Values {
     }
 }
 
-/// Takes over a repository that was kept when its subscription was deleted, if one is known for these.
+/// Takes over a repository that was kept when its subscription was deleted, if one is known for these and no other
+/// subscription has taken it. What is known of it stays: it may lie on more servers than this one.
 pub async fn take_kept(
     tx: &mut Tx,
     server: ServerId,
@@ -264,15 +265,15 @@ pub async fn take_kept(
     let row: Option<(Uuid,)> = query!(
         tx,
         fetch_optional,
-        "SELECT repository_id FROM kept_repositories WHERE server_id = $1 AND name_key = $2 AND database_name = $3
-         ORDER BY kept_at DESC LIMIT 1",
+        "SELECT k.repository_id FROM kept_repositories k
+         WHERE k.server_id = $1 AND k.name_key = $2 AND k.database_name = $3
+           AND NOT EXISTS (SELECT 1 FROM subscriptions s WHERE s.repository_id = k.repository_id)
+         ORDER BY k.kept_at DESC LIMIT 1",
         server.0,
         name.to_lowercase(),
         database.as_str()
     )?;
-    let Some((repository,)) = row else { return Ok(None) };
-    query!(tx, execute, "DELETE FROM kept_repositories WHERE repository_id = $1", repository)?;
-    Ok(Some(RepositoryId(repository)))
+    Ok(row.map(|(repository,)| RepositoryId(repository)))
 }
 
 /// Remembers where a deleted subscription's backups are.
@@ -282,13 +283,21 @@ pub async fn keep_repository(panel: &Panel, tx: &mut Tx, row: &Row, server: Serv
         tx,
         execute,
         "INSERT INTO kept_repositories (repository_id, server_id, name_key, database_name, kept_at)
-         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (repository_id, server_id) DO NOTHING",
+         VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (repository_id, server_id) DO UPDATE
+             SET name_key = EXCLUDED.name_key, database_name = EXCLUDED.database_name, kept_at = EXCLUDED.kept_at",
         repository,
         server.0,
         row.name.to_lowercase(),
         &row.database_name,
         millis(panel.clock.now())
     )?;
+    Ok(())
+}
+
+/// Nothing of this subscription's backups is kept anywhere any more.
+pub async fn forget_kept(tx: &mut Tx, row: &Row) -> AppResult<()> {
+    query!(tx, execute, "DELETE FROM kept_repositories WHERE repository_id = $1", row.repository_id)?;
     Ok(())
 }
 

@@ -12,10 +12,7 @@ use holdfast::{
         OperationId, OperationKind,
         api::{CancelOperation, ListActions, OperationLog},
     },
-    subscriptions::{
-        BackupState, SubscriptionId,
-        api::{DeleteSubscription, SaveSubscription},
-    },
+    subscriptions::{BackupState, SubscriptionId, api::DeleteSubscription},
     users::Role,
 };
 use testbed::{
@@ -24,8 +21,7 @@ use testbed::{
 };
 
 use crate::{
-    browser::{Browser, KEPT, reason},
-    double::Remote,
+    browser::{Browser, reason},
     stage::{Stage, odoo_database},
 };
 
@@ -33,7 +29,6 @@ on_both_databases!(
     a_backup_is_made_downloaded_and_deleted,
     a_failed_backup_leaves_a_line_and_nothing_else,
     one_at_a_time_and_cancelled_on_request,
-    kept_backups_are_found_again,
 );
 
 pub async fn this_machine(browser: &Browser) -> String {
@@ -192,52 +187,4 @@ async fn one_at_a_time_and_cancelled_on_request(stage: Stage) {
     odoo.set_trap(Trap::None);
     let ended = browser.end_of(create(&browser, id, "zip").await.unwrap()).await;
     assert_eq!(ended.state, JobState::Succeeded, "{ended:?}");
-}
-
-async fn kept_backups_are_found_again(stage: Stage) {
-    let browser = stage.administrator().await;
-    let database = odoo_database();
-    let remote = Remote::real(&stage.turned).await;
-    let (far, here) = (remote.register(&browser, "Far").await, this_machine(&browser).await);
-    let id = browser.add_direct("Tiny", &database, &far).await;
-    let text = id.0.to_string();
-    let ended = browser.end_of(create(&browser, id, "zip").await.unwrap()).await;
-    assert_eq!(ended.state, JobState::Succeeded, "{ended:?}");
-    let link = browser.call::<DownloadLink>(&[("line", &browser.lines(id).await[0].id.0.to_string())]).await.unwrap();
-    assert!(link.starts_with(&remote.url()), "{link}");
-
-    // The lines stay with their server when the subscription moves to another.
-    let mut moved = vec![
-        ("input[id]", text.as_str()),
-        ("input[name]", "Tiny"),
-        ("input[database]", &database.name),
-        ("input[server]", &here),
-        ("input[connection]", "postgres"),
-    ];
-    moved.extend(KEPT);
-    browser.call::<SaveSubscription>(&moved).await.unwrap();
-    let ended = browser.end_of(create(&browser, id, "dump").await.unwrap()).await;
-    assert_eq!(ended.state, JobState::Succeeded, "{ended:?}");
-    stage.turned.forward(chrono::TimeDelta::minutes(2));
-    let servers: Vec<String> = browser.lines(id).await.into_iter().map(|line| line.server).collect();
-    assert_eq!(servers, ["This machine", "Far"]);
-    let uuid = browser.subscription(id).await.backup_uuid;
-
-    let unnamed = browser.call::<DeleteSubscription>(&[("id", &text)]).await.unwrap_err();
-    assert!(unnamed.for_field("typed_name").is_some(), "{unnamed:?}");
-    browser.call::<DeleteSubscription>(&[("id", &text), ("typed_name", "Tiny")]).await.unwrap();
-    let again = browser.add_direct("Tiny", &database, &far).await;
-    let lines = browser.lines(again).await;
-    let [found] = lines.as_slice() else { panic!("{lines:?}") };
-    assert_eq!((found.trigger, found.server.as_str(), found.result.clone()), (Trigger::Found, "Far", LineResult::Good));
-    assert_eq!(found.comment, "Before the update");
-    let now = browser.subscription(again).await;
-    assert_eq!((now.backup_uuid, now.backup_count), (uuid, 1));
-
-    let form = [("id", again.0.to_string()), ("typed_name", "Tiny".to_owned()), ("delete_backups", "true".to_owned())];
-    let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    browser.call::<DeleteSubscription>(&form).await.unwrap();
-    let anew = browser.add_direct("Tiny", &database, &far).await;
-    assert_ne!(browser.subscription(anew).await.backup_uuid, uuid);
-    assert!(browser.lines(anew).await.is_empty());
 }

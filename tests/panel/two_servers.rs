@@ -1,4 +1,4 @@
-//! A subscription whose backups lie on two servers: each has its recovery kit.
+//! A subscription whose backups lie on two servers: each has its recovery kit, and kept ones are found again on both.
 
 use backup_api::JobState;
 use holdfast::{
@@ -18,7 +18,7 @@ use crate::{
     stage::{Stage, odoo_database},
 };
 
-on_both_databases!(each_server_has_its_recovery_kit);
+on_both_databases!(each_server_has_its_recovery_kit, kept_backups_are_found_again_on_every_server);
 
 /// A subscription with a zip on “Far” and a dump on “This machine”, to which it was moved.
 struct Moved {
@@ -72,6 +72,12 @@ impl Moved {
     async fn kits(&self) -> String {
         self.browser.dialog(&format!("/subscriptions/{}?tab=general&wizard=recovery-kit", self.id.0)).await
     }
+
+    async fn delete(&self, id: SubscriptionId, with_backups: &str) {
+        let id = id.0.to_string();
+        let form = [("id", id.as_str()), ("typed_name", "Tiny"), ("delete_backups", with_backups)];
+        self.browser.call::<DeleteSubscription>(&form).await.unwrap();
+    }
 }
 
 /// The folders of the repositories that the dialog names.
@@ -111,4 +117,42 @@ async fn each_server_has_its_recovery_kit(stage: Stage) {
             both("This machine", "Far"),
         ]
     );
+}
+
+async fn kept_backups_are_found_again_on_every_server(stage: Stage) {
+    let moved = Moved::of(&stage).await;
+    let (browser, id) = (&moved.browser, moved.id);
+    let uuid = browser.subscription(id).await.backup_uuid;
+    let unnamed = browser.call::<DeleteSubscription>(&[("id", &id.0.to_string())]).await.unwrap_err();
+    assert!(unnamed.for_field("typed_name").is_some(), "{unnamed:?}");
+    let folders = locations(&moved.kits().await);
+    moved.delete(id, "false").await;
+
+    let again = browser.add_direct("Tiny", &moved.database, &moved.far).await;
+    let lines = browser.lines(again).await;
+    let servers: Vec<&str> = lines.iter().map(|line| line.server.as_str()).collect();
+    assert_eq!(servers, ["This machine", "Far"]);
+    for line in &lines {
+        assert_eq!((line.trigger, line.result.clone()), (Trigger::Found, LineResult::Good));
+        assert_eq!(line.comment, "Before the update");
+    }
+    let now = browser.subscription(again).await;
+    assert_eq!((now.backup_uuid, now.backup_count), (uuid, 2));
+
+    // The name is free again; the repository is not.
+    moved.save(again, "Renamed", &moved.far).await;
+    let other = browser.add_direct("Tiny", &moved.database, &moved.here).await;
+    assert_ne!(browser.subscription(other).await.backup_uuid, uuid);
+    moved.delete(other, "false").await;
+    moved.save(again, "Tiny", &moved.far).await;
+
+    let stored = || -> Vec<usize> {
+        folders.iter().map(|folder| std::fs::read_dir(format!("{folder}/snapshots")).unwrap().count()).collect()
+    };
+    assert_eq!(stored(), [1, 1]);
+    moved.delete(again, "true").await;
+    assert_eq!(stored(), [0, 0], "deleted on both");
+    let anew = browser.add_direct("Tiny", &moved.database, &moved.here).await;
+    assert_ne!(browser.subscription(anew).await.backup_uuid, uuid);
+    assert!(browser.lines(anew).await.is_empty());
 }
