@@ -128,6 +128,15 @@ test("comment, pin, search, filter and delete", async ({ page, facts, open, chec
     await dialog.getByRole("link", { name: "Cancel" }).click();
     await expect(line(page, "another line")).toBeVisible();
     await choose(page, "another line", /^Delete/);
+    await choose(page, "before the upgrade", /^Delete/);
+    const pinned = page.getByRole("dialog", { name: "Delete this backup?" });
+    await expect(pinned).toContainText("It is pinned");
+    await checkAccessibility();
+    await pinned.getByRole("button", { name: "Unpin" }).click();
+    await expect(pinned.getByRole("button", { name: "Delete", exact: true })).toBeVisible();
+    await pinned.getByRole("link", { name: "Cancel" }).click();
+    await expect(line(page, "before the upgrade")).not.toContainText("Pinned");
+
     await dialog.getByRole("button", { name: "Delete", exact: true }).click();
     await expect(line(page, "another line")).toHaveCount(0);
     await expect(line(page, "before the upgrade")).toBeVisible();

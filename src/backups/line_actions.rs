@@ -4,7 +4,12 @@ use backup_api::BackupFormat;
 use leptos::{html, prelude::*};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
-use super::{BackupLine, LineId, LinePage, api::DeleteLine, create_wizard::COMMENT_CHARS, lines::LineContext};
+use super::{
+    BackupLine, LineId, LinePage,
+    api::{DeleteLine, SetPinned},
+    create_wizard::COMMENT_CHARS,
+    lines::LineContext,
+};
 use crate::{
     components::{
         ActionFailure, Dialog, DialogEnd, Failure, Glyph, Icon, Notice, Toast, Toasts, Tone,
@@ -186,7 +191,7 @@ fn changes_view(context: LineContext, line: &BackupLine) -> AnyView {
                 {words}
             </a>
         </li>
-        {usable.then(|| view! {
+        {(usable || pinned).then(|| view! {
             <li>
                 <ActionForm action=context.pin>
                     <input type="hidden" name="line" value=id />
@@ -215,6 +220,8 @@ pub fn DeleteLineDialog(
     line: String,
     /// The lines on the page.
     page: Resource<AppResult<LinePage>>,
+    /// Unpins it: a pinned one is not deleted.
+    pin: ServerAction<SetPinned>,
 ) -> impl IntoView {
     let delete = ServerAction::<DeleteLine>::new();
     let (live, toasts, navigate) = (expect_context::<Live>(), expect_context::<Toasts>(), use_navigate());
@@ -232,6 +239,7 @@ pub fn DeleteLineDialog(
             {fetched(page, move |page, role| {
                 let found = page.lines.into_iter().find(|other| other.id.0.to_string() == line);
                 match found.filter(|_| role >= Role::Operator) {
+                    Some(line) if line.pinned => unpin_form(&line, pin, close.clone()),
                     Some(line) => delete_form(&line, delete, close.clone()),
                     None => gone_view(close.clone()),
                 }
@@ -254,30 +262,54 @@ fn gone_view(close: String) -> AnyView {
     .into_any()
 }
 
-fn delete_form(line: &BackupLine, delete: ServerAction<DeleteLine>, close: String) -> AnyView {
+/// Which backup it is about.
+fn named_view(line: &BackupLine) -> impl IntoView + use<> {
     let size = line.size_bytes.map(|bytes| format!(" · {} MB", figures::megabytes(bytes))).unwrap_or_default();
+    let comment = (!line.comment.is_empty()).then(|| format!(" · {}", line.comment));
+    view! {
+        <p>
+            <b class="file">{line.name.clone()}</b>
+            {size}
+            {comment}
+        </p>
+    }
+}
+
+/// In place of a deletion that would be refused. Once it is unpinned, the dialog asks about deleting it.
+fn unpin_form(line: &BackupLine, pin: ServerAction<SetPinned>, close: String) -> AnyView {
+    let (id, named) = (line.id.0.to_string(), named_view(line));
+    view! {
+        <ActionForm action=pin>
+            <input type="hidden" name="line" value=id />
+            <input type="hidden" name="pinned" value="false" />
+            <div class="dialog-body">
+                <ActionFailure action=pin />
+                {named}
+                <Notice tone=Tone::Warn>
+                    <p>"It is pinned: somebody wanted to keep it. Unpin it first, then it can be deleted."</p>
+                </Notice>
+            </div>
+            <DialogEnd close deed="Unpin" doing="Unpinning …" pending=pin.pending() />
+        </ActionForm>
+    }
+    .into_any()
+}
+
+fn delete_form(line: &BackupLine, delete: ServerAction<DeleteLine>, close: String) -> AnyView {
     let (tone, warning) = if line.is_usable() {
         (Tone::Bad, "It is removed from its backup server for good. Nobody can bring it back.")
     } else {
         (Tone::Plain, "There is no file behind this line; only the line is removed. The operation's log stays.")
     };
-    let pinned =
-        (line.pinned && line.is_usable()).then(|| view! { <p>"It is pinned: somebody wanted to keep it."</p> });
-    let (id, name) = (line.id.0.to_string(), line.name.clone());
-    let comment = (!line.comment.is_empty()).then(|| format!(" · {}", line.comment));
+    let (id, named) = (line.id.0.to_string(), named_view(line));
     view! {
         <ActionForm action=delete>
             <input type="hidden" name="line" value=id />
             <div class="dialog-body">
                 <ActionFailure action=delete />
-                <p>
-                    <b class="file">{name}</b>
-                    {size}
-                    {comment}
-                </p>
+                {named}
                 <Notice tone>
                     <p>{warning}</p>
-                    {pinned}
                 </Notice>
             </div>
             <DialogEnd close deed="Delete" doing="Deleting …" pending=delete.pending() danger=true />

@@ -65,7 +65,7 @@ pub fn Lines(
         {move || {
             let (wizard, line) = wizard.get();
             match wizard.as_str() {
-                "delete-backup" => Some(view! { <DeleteLineDialog line page /> }.into_any()),
+                "delete-backup" => Some(view! { <DeleteLineDialog line page pin /> }.into_any()),
                 "restore" => Some(view! { <RestoreDialog line /> }.into_any()),
                 _ => None,
             }

@@ -30,6 +30,7 @@ mod dashboard;
 mod deletions;
 mod double;
 mod figures;
+mod lines;
 mod list;
 mod metrics;
 mod migrations;

@@ -16,9 +16,10 @@ on_both_databases!(
     a_server_is_asked_once_a_minute,
 );
 
-const DIRECT: [(&str, &str); 2] = [("input[connection]", "postgres"), ("input[postgres_url]", "postgres://odoo@db/")];
+pub const DIRECT: [(&str, &str); 2] =
+    [("input[connection]", "postgres"), ("input[postgres_url]", "postgres://odoo@db/")];
 
-fn backup(number: u128, created_at: DateTime<Utc>, size_bytes: u64) -> Backup {
+pub fn backup(number: u128, created_at: DateTime<Utc>, size_bytes: u64) -> Backup {
     Backup {
         id: BackupId(Uuid::from_u128(number)),
         repository: RepositoryId(Uuid::nil()),

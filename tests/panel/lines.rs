@@ -1,0 +1,65 @@
+//! The table of backup lines: order, pages, filters, what a line shows, and what can be done with it.
+
+use backup_api::Backup;
+use chrono::TimeDelta;
+use holdfast::{
+    backups::{
+        LineResult,
+        api::{DeleteLine, SetPinned},
+    },
+    error::AppError,
+    subscriptions::SubscriptionId,
+};
+use leptos::server_fn::ServerFn;
+
+use crate::{
+    browser::Browser,
+    double::{Held, Remote},
+    reconcile::{DIRECT, backup},
+    stage::Stage,
+};
+
+on_both_databases!(
+    a_pinned_line_is_unpinned_before_it_is_deleted,
+);
+
+async fn holding(stage: &Stage, backups: Vec<Backup>) -> (Browser, Held, Remote, SubscriptionId) {
+    let browser = stage.administrator().await;
+    let held = Held::default();
+    let remote = held.remote().await;
+    held.set(backups);
+    let id = browser.add("Acme", "acme", &remote.register(&browser, "Far").await, &DIRECT).await;
+    (browser, held, remote, id)
+}
+
+async fn a_pinned_line_is_unpinned_before_it_is_deleted(stage: Stage) {
+    let now = stage.turned.now();
+    let (kept, other) = (backup(1, now - TimeDelta::hours(1), 1000), backup(2, now - TimeDelta::hours(2), 1000));
+    let (browser, held, _remote, id) = holding(&stage, vec![kept, other.clone()]).await;
+    let line = browser.lines(id).await[0].id.0.to_string();
+    let path = format!("/subscriptions/{}", id.0);
+    let dialog = async || browser.dialog(&format!("{path}?wizard=delete-backup&line={line}")).await;
+    let offers = |dialog: &str| (dialog.contains(SetPinned::PATH), dialog.contains(DeleteLine::PATH));
+    assert_eq!(offers(&dialog().await), (false, true));
+
+    browser.call::<SetPinned>(&[("line", &line), ("pinned", "true")]).await.unwrap();
+    let asked = dialog().await;
+    assert_eq!(offers(&asked), (true, false), "what would be refused is not offered: {asked}");
+    assert!(asked.contains("is pinned") && asked.contains("Unpin"), "{asked}");
+
+    held.set(vec![other]);
+    stage.turned.forward(TimeDelta::minutes(2));
+    let lines = browser.lines(id).await;
+    assert_eq!((lines[0].result.clone(), lines[0].pinned), (LineResult::Missing, true));
+    let refused = browser.call::<DeleteLine>(&[("line", &line)]).await;
+    assert!(matches!(&refused, Err(AppError::Conflict(words)) if words.contains("Unpin it first")), "{refused:?}");
+    let page = browser.page(&path).await.text().await.unwrap();
+    let menu = page.split(&format!("id=\"menu-{line}\"")).nth(1).unwrap().split("</ul>").next().unwrap();
+    assert!(menu.contains("Unpin"), "{menu}");
+    assert_eq!(offers(&dialog().await), (true, false));
+
+    browser.call::<SetPinned>(&[("line", &line)]).await.unwrap();
+    assert_eq!(offers(&dialog().await), (false, true));
+    browser.call::<DeleteLine>(&[("line", &line)]).await.unwrap();
+    assert_eq!(browser.lines(id).await.len(), 1);
+}
