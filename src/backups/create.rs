@@ -2,8 +2,9 @@
 
 use backup_api::BackupFormat;
 
-use super::BulkStart;
+use super::{BulkStart, COMMENT_CHARS};
 use crate::{
+    components::figures,
     error::{AppError, AppResult},
     operations::{
         OperationId, OperationKind,
@@ -16,8 +17,6 @@ use crate::{
     subscriptions::{self, SubscriptionId},
     users::User,
 };
-
-const COMMENT_MAX_CHARS: usize = 1000;
 
 /// Starts a backup; one at a time for a subscription.
 pub async fn create(
@@ -94,8 +93,9 @@ pub async fn prepare(
 /// What somebody wrote about a backup, if it is not too long.
 pub fn checked_comment(comment: &str) -> AppResult<String> {
     let comment = comment.trim();
-    if comment.chars().count() > COMMENT_MAX_CHARS {
-        return Err(AppError::field("comment", "A comment has at most 1,000 characters."));
+    if comment.chars().count() > COMMENT_CHARS {
+        let message = format!("A comment has at most {} characters.", figures::count(COMMENT_CHARS as u64));
+        return Err(AppError::field("comment", message));
     }
     Ok(comment.to_owned())
 }

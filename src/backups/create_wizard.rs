@@ -2,7 +2,7 @@
 
 use leptos::{html, prelude::*};
 
-use super::api::CreateBackup;
+use super::{COMMENT_CHARS, api::CreateBackup};
 use crate::{
     components::{
         ActionFailure, Choice, Dialog, DialogEnd, Failure, FieldError, Notice, Tone, fetched, field::field_error,
@@ -12,9 +12,6 @@ use crate::{
     subscriptions::{ConnectionView, Subscription, SubscriptionId, dialogs::close_address},
     users::Role,
 };
-
-/// The most characters of a comment.
-pub const COMMENT_CHARS: u32 = 500;
 
 /// The dialog.
 #[component]
@@ -62,6 +59,10 @@ fn form_view(
     let failure = failure_of(create);
     let comment = comment_area(typed::text(failure, "comment", String::new()));
     let error = Signal::derive(move || field_error(failure, "comment"));
+    let hint = format!(
+        "May stay empty. At most {} characters; you can change it later.",
+        figures::count(COMMENT_CHARS as u64)
+    );
     let is_zip = typed::chosen(failure, "format", "zip", true);
     let is_dump = typed::chosen(failure, "format", "dump", false);
     view! {
@@ -86,7 +87,7 @@ fn form_view(
                     {comment}
                     <div id="comment-about">
                         <FieldError error />
-                        <span class="hint">{format!("May stay empty. At most {COMMENT_CHARS} characters; you can change it later.")}</span>
+                        <span class="hint">{hint}</span>
                     </div>
                 </div>
                 <ul class="will" aria-label="What will happen">

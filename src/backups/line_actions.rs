@@ -5,9 +5,8 @@ use leptos::{html, prelude::*};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 
 use super::{
-    BackupLine, LineId, LinePage,
+    BackupLine, COMMENT_CHARS, LineId, LinePage,
     api::{DeleteLine, SetPinned},
-    create_wizard::COMMENT_CHARS,
     lines::LineContext,
 };
 use crate::{

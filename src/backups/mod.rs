@@ -37,6 +37,9 @@ pub mod verify;
 #[serde(transparent)]
 pub struct LineId(pub Uuid);
 
+/// The most characters of a comment.
+pub const COMMENT_CHARS: usize = 1000;
+
 /// One backup, good or failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupLine {
@@ -126,9 +129,6 @@ pub enum LineResult {
     SizeChanged,
 }
 
-/// What came of asking for backups of several subscriptions.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BulkStart {
 /// How to read what a server holds of a subscription without Holdfast.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServerKit {
@@ -138,6 +138,9 @@ pub struct ServerKit {
     pub kit: AppResult<RecoveryKit>,
 }
 
+/// What came of asking for backups of several subscriptions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BulkStart {
     /// How many were begun.
     pub begun: u64,
     /// Why others were not, each beginning with its subscription's name.

@@ -152,6 +152,7 @@ struct Line {
     result: String,
     size_bytes: Option<i64>,
     recorded_at: i64,
+    comment: String,
 }
 
 /// What changed, for the action log.
@@ -177,7 +178,7 @@ async fn apply(
     let known: Vec<Line> = query!(
         tx,
         fetch_all,
-        "SELECT id, remote_id, result, size_bytes, recorded_at FROM backup_lines
+        "SELECT id, remote_id, result, size_bytes, recorded_at, comment FROM backup_lines
          WHERE subscription_id = $1 AND server_id = $2 AND repository_id = $3",
         id.0,
         place.0.0,
@@ -295,7 +296,7 @@ async fn compare(
     match (line.result.as_str(), same_size) {
         ("failed", _) => {
             changes.found += 1;
-            store::turn_good(tx, id, held).await
+            store::turn_good(tx, id, held, &line.comment).await
         }
         ("good", true) | ("size_changed", false) => Ok(()),
         (_, true) => {

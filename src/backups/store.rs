@@ -233,8 +233,8 @@ pub async fn insert(panel: &Panel, tx: &mut Tx, line: &NewLine) -> AppResult<()>
     Ok(())
 }
 
-/// Makes a failed line the good one that the server turned out to hold.
-pub async fn turn_good(tx: &mut Tx, id: LineId, backup: &Backup) -> AppResult<()> {
+/// Makes a failed line the good one that the server turned out to hold; what people wrote about it, `comment`, stays.
+pub async fn turn_good(tx: &mut Tx, id: LineId, backup: &Backup, comment: &str) -> AppResult<()> {
     query!(
         tx,
         execute,
@@ -246,7 +246,7 @@ pub async fn turn_good(tx: &mut Tx, id: LineId, backup: &Backup) -> AppResult<()
         stored(backup.stored_bytes),
         millis(backup.created_at),
         &backup.file_name,
-        search_text(&backup.file_name, &backup.comment, backup.id),
+        search_text(&backup.file_name, comment, backup.id),
         backup.attachments.as_ref().map(|files| stored(files.present)),
         backup.attachments.as_ref().map(|files| stored(files.expected)),
         &backup.odoo_version

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{api::get_import_setting, progress::progress_view, upload_form, url_form, wizard_address};
 use crate::{
-    backups::create_wizard::COMMENT_CHARS,
+    backups::COMMENT_CHARS,
     components::{Choice, Dialog, Guard, addresses::value, fetched, typed},
     error::AppError,
     operations::OperationId,

@@ -114,6 +114,11 @@ impl Browser {
     }
 
     pub async fn line_page(&self, id: SubscriptionId) -> LinePage {
+        self.listed(id, &[]).await
+    }
+
+    /// A page of lines, asked for as `query` says: search, filter, sort, reversed, page.
+    pub async fn listed(&self, id: SubscriptionId, query: Form<'_>) -> LinePage {
         let id = id.0.to_string();
         self.call::<ListLines>(&[
             ("subscription", &id),

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use holdfast::{
     backups::{
         LineResult,
-        api::{DeleteLine, SetPinned},
+        api::{CreateBackup, DeleteLine, SetComment, SetPinned},
     },
     error::AppError,
     subscriptions::SubscriptionId,
@@ -21,6 +21,8 @@ use crate::{
 
 on_both_databases!(
     a_pinned_line_is_unpinned_before_it_is_deleted,
+    an_edited_comment_is_found_when_a_failed_line_turns_good,
+    a_comment_is_as_long_as_the_forms_say,
 );
 
 async fn holding(stage: &Stage, backups: Vec<Backup>) -> (Browser, Held, Remote, SubscriptionId) {
@@ -62,4 +64,37 @@ async fn a_pinned_line_is_unpinned_before_it_is_deleted(stage: Stage) {
     assert_eq!(offers(&dialog().await), (false, true));
     browser.call::<DeleteLine>(&[("line", &line)]).await.unwrap();
     assert_eq!(browser.lines(id).await.len(), 1);
+}
+
+async fn an_edited_comment_is_found_when_a_failed_line_turns_good(stage: Stage) {
+    let (browser, _, _remote, id) = holding(&stage, vec![backup(1, stage.turned.now(), 1000)]).await;
+    let line = browser.lines(id).await[0].id.0.to_string();
+    stage.sql("UPDATE backup_lines SET result = 'failed', reason = 'No answer.', size_bytes = NULL").await.unwrap();
+    browser.call::<SetComment>(&[("line", &line), ("comment", "Kept for the AUDIT in Łódź")]).await.unwrap();
+    stage.turned.forward(TimeDelta::minutes(2));
+    let lines = browser.lines(id).await;
+    assert_eq!((&lines[0].result, lines[0].comment.as_str()), (&LineResult::Good, "Kept for the AUDIT in Łódź"));
+    for (search, matching) in [("audit in łódź", 1), ("acme_1.zip", 1), ("made elsewhere", 0)] {
+        assert_eq!(browser.listed(id, &[("search", search)]).await.matching, matching, "{search}");
+    }
+}
+
+async fn a_comment_is_as_long_as_the_forms_say(stage: Stage) {
+    let (browser, _, _remote, id) = holding(&stage, vec![backup(1, stage.turned.now(), 1000)]).await;
+    let line = browser.lines(id).await[0].id.0.to_string();
+    let path = format!("/subscriptions/{}", id.0);
+    let wizard = browser.dialog(&format!("{path}?wizard=create-backup")).await;
+    assert!(wizard.contains("maxlength=\"1000\"") && wizard.contains("At most 1,000 characters"), "{wizard}");
+    let edited = browser.page(&format!("{path}?edit={line}")).await.text().await.unwrap();
+    assert!(edited.contains("maxlength=\"1000\""), "the form of a line's comment");
+    let (most, more) = ("ä".repeat(1000), "ä".repeat(1001));
+    browser.call::<SetComment>(&[("line", &line), ("comment", &most)]).await.unwrap();
+    let id = id.0.to_string();
+    for refused in [
+        browser.call::<SetComment>(&[("line", &line), ("comment", &more)]).await,
+        browser.call::<CreateBackup>(&[("subscription", &id), ("format", "zip"), ("comment", &more)]).await.map(drop),
+    ] {
+        let words = refused.unwrap_err();
+        assert!(words.for_field("comment").is_some_and(|words| words.contains("1,000")), "{words:?}");
+    }
 }
