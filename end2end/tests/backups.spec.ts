@@ -110,6 +110,12 @@ test("comment, pin, search, filter and delete", async ({ page, facts, open, chec
     await expect(line(page, "before the upgrade")).toBeVisible();
 
     await choose(page, "before the upgrade", /^Pin/);
+    const uuid = line(page, "before the upgrade").locator(".uuid");
+    await uuid.click();
+    const selected = await page.evaluate(() => document.getSelection()?.toString());
+    expect(selected, "a click selects the whole of it, without a clipboard").toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+    expect(selected).toBe(await uuid.textContent());
+
     await expect(line(page, "before the upgrade")).toContainText("Pinned");
     await page.getByRole("link", { name: "Pinned", exact: true }).click();
     await expect(line(page, "another line")).toHaveCount(0);

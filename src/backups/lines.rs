@@ -163,7 +163,6 @@ fn columns(subscription: SubscriptionId, query: &LineQuery) -> Vec<Column> {
 fn row_view(context: LineContext, line: BackupLine) -> AnyView {
     let as_of = context.as_of;
     let remote = line.remote_id.to_string();
-    let short = remote.split('-').next().unwrap_or_default().to_owned();
     let pinned = line.pinned.then(|| view! { <span class="tag">"Pinned"</span> });
     let dim = !line.is_usable();
     view! {
@@ -185,7 +184,7 @@ fn row_view(context: LineContext, line: BackupLine) -> AnyView {
             <td role="cell" data-label="Server">
                 <span>{line.server.clone()}</span>
                 <span class="sub row tight">
-                    <code title=remote.clone()>{format!("{short}…")}</code>
+                    <code class="uuid" title=remote.clone()>{remote.clone()}</code>
                     <CopyButton text=remote what="remote line UUID" />
                 </span>
             </td>

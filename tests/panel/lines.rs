@@ -1,6 +1,6 @@
 //! The table of backup lines: order, pages, filters, what a line shows, and what can be done with it.
 
-use backup_api::Backup;
+use backup_api::{Attachments, Backup};
 use chrono::TimeDelta;
 use holdfast::{
     backups::{
@@ -20,6 +20,7 @@ use crate::{
 };
 
 on_both_databases!(
+    a_line_shows_its_whole_uuid_and_what_is_missing,
     a_pinned_line_is_unpinned_before_it_is_deleted,
     an_edited_comment_is_found_when_a_failed_line_turns_good,
     a_comment_is_as_long_as_the_forms_say,
@@ -32,6 +33,15 @@ async fn holding(stage: &Stage, backups: Vec<Backup>) -> (Browser, Held, Remote,
     held.set(backups);
     let id = browser.add("Acme", "acme", &remote.register(&browser, "Far").await, &DIRECT).await;
     (browser, held, remote, id)
+}
+
+async fn a_line_shows_its_whole_uuid_and_what_is_missing(stage: Stage) {
+    let attachments = Attachments { expected: 9, present: 7, bytes: 70, missing: vec!["ab/abcdef".to_owned()] };
+    let partly = Backup { attachments: Some(attachments), ..backup(1, stage.turned.now(), 1000) };
+    let (browser, _, _remote, id) = holding(&stage, vec![partly.clone()]).await;
+    let page = browser.page(&format!("/subscriptions/{}", id.0)).await.text().await.unwrap();
+    assert!(page.contains("7 / 9") && page.contains("2 missing"), "{page}");
+    assert!(page.contains(&format!(">{}<", partly.id)), "the whole UUID is text of the page");
 }
 
 async fn a_pinned_line_is_unpinned_before_it_is_deleted(stage: Stage) {
