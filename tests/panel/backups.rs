@@ -28,6 +28,7 @@ use crate::{
 on_both_databases!(
     a_backup_is_made_downloaded_and_deleted,
     a_failed_backup_leaves_a_line_and_nothing_else,
+    a_failed_backup_after_a_good_one_changes_no_figure,
     one_at_a_time_and_cancelled_on_request,
 );
 
@@ -155,6 +156,38 @@ async fn a_failed_backup_leaves_a_line_and_nothing_else(stage: Stage) {
     assert_eq!(browser.lines(id).await.len(), 2);
     browser.call::<DeleteLine>(&[("line", &text)]).await.unwrap();
     assert_eq!(browser.subscription(id).await.backup_count, 1);
+}
+
+async fn a_failed_backup_after_a_good_one_changes_no_figure(stage: Stage) {
+    let browser = stage.administrator().await;
+    let (cluster, database) = (Cluster::shared(), odoo_database());
+    let odoo = StandIn::start(cluster, &cluster.data_dir(), Options::default()).unwrap();
+    let url = odoo.url();
+    let connection = [
+        ("input[connection]", "odoo_http"),
+        ("input[odoo_url]", &url),
+        ("input[master_password]", "a-master-password"),
+    ];
+    let id = browser.add("Tiny", &database.name, &this_machine(&browser).await, &connection).await;
+    let ended = browser.end_of(create(&browser, id, "zip").await.unwrap()).await;
+    assert_eq!(ended.state, JobState::Succeeded, "{ended:?}");
+    // Two days later it is another state than right after a backup; the session has ended by then.
+    stage.turned.forward(chrono::TimeDelta::days(2));
+    let browser = stage.administrator().await;
+    let figures = async || {
+        let now = browser.subscription(id).await;
+        (now.standing, now.standing.state(now.as_of), now.backup_count, now.latest_bytes, now.stored_bytes)
+    };
+    let before = figures().await;
+    assert_eq!((before.1, before.2), (BackupState::Warning, 1));
+    assert!(before.3.is_some() && before.4 > 0, "{before:?}");
+
+    odoo.set_trap(Trap::Truncated);
+    let ended = browser.end_of(create(&browser, id, "zip").await.unwrap()).await;
+    assert_eq!(ended.state, JobState::Failed);
+    let results: Vec<bool> = browser.lines(id).await.iter().map(BackupLine::is_usable).collect();
+    assert_eq!(results, [false, true], "the failed one is the newer line");
+    assert_eq!(figures().await, before);
 }
 
 async fn one_at_a_time_and_cancelled_on_request(stage: Stage) {

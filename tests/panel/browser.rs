@@ -120,16 +120,25 @@ impl Browser {
     /// A page of lines, asked for as `query` says: search, filter, sort, reversed, page.
     pub async fn listed(&self, id: SubscriptionId, query: Form<'_>) -> LinePage {
         let id = id.0.to_string();
+        let asked =
+            |name: &str, plain| query.iter().find(|(given, _)| *given == name).map_or(plain, |(_, value)| *value);
         self.call::<ListLines>(&[
             ("subscription", &id),
-            ("query[search]", ""),
-            ("query[filter]", "all"),
-            ("query[sort]", "created"),
-            ("query[reversed]", "false"),
-            ("query[page]", "0"),
+            ("query[search]", asked("search", "")),
+            ("query[filter]", asked("filter", "all")),
+            ("query[sort]", asked("sort", "created")),
+            ("query[reversed]", asked("reversed", "false")),
+            ("query[page]", asked("page", "0")),
         ])
         .await
         .unwrap()
+    }
+
+    /// What a page shows in its dialog.
+    pub async fn dialog(&self, path: &str) -> String {
+        let page = self.page(path).await.text().await.unwrap();
+        let dialog = page.split("<dialog").nth(1).unwrap_or_else(|| panic!("no dialog in {page}"));
+        dialog.split("</dialog>").next().unwrap().to_owned()
     }
 
     /// Follows an operation as a page does, until `reached` says so.
@@ -139,13 +148,6 @@ impl Browser {
                 if let Some(operation) = self.watch_once(id, &reached).await {
                     return operation;
                 }
-    /// What a page shows in its dialog.
-    pub async fn dialog(&self, path: &str) -> String {
-        let page = self.page(path).await.text().await.unwrap();
-        let dialog = page.split("<dialog").nth(1).unwrap_or_else(|| panic!("no dialog in {page}"));
-        dialog.split("</dialog>").next().unwrap().to_owned()
-    }
-
             }
         });
         found.await.expect("the operation came no further")

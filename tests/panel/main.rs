@@ -51,7 +51,7 @@ mod servers;
 mod sign_in;
 mod stage;
 mod subscriptions;
-mod uploads;
 mod two_servers;
+mod uploads;
 mod uploads_imported;
 mod uploads_remembered;
