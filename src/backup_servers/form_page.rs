@@ -21,6 +21,9 @@ use crate::{
 
 const FIELDS: &[&str] = &["name", "url", "token", "undo_hours", "job_limit"];
 
+/// A download's link leads there, not to the panel.
+const ADDRESS_HINT: &str =
+    "Browsers download from it, too: people must reach it as well, by HTTPS if they reach the panel by HTTPS.";
 const UNDO_HINT: &str = "How long a replaced database is kept, so that its restore can be undone. 0 keeps none.";
 
 /// The page of a new or an existing backup server.
@@ -123,7 +126,7 @@ fn form_view(server: Option<BackupServer>) -> AnyView {
                     <div class="fields">
                         <Field label="Name" name="input[name]" value=name placeholder="Frankfurt 1" required=true failure />
                         {(!embedded).then(|| view! {
-                            <Field label="Address" name="input[url]" kind="url" value=url placeholder="https://backup-1.example.com" required=true failure />
+                            <Field label="Address" name="input[url]" kind="url" value=url placeholder="https://backup-1.example.com" hint=ADDRESS_HINT required=true failure />
                             <Field label="Token" name="input[token]" kind="password" hint=token_hint autocomplete="new-password" failure />
                         })}
                         <Field label="Undo window of restores, hours" name="input[undo_hours]" kind="number" value=undo_hours min=0 max=LONGEST_UNDO_HOURS hint=UNDO_HINT required=true failure />
