@@ -238,7 +238,8 @@ fn write_off_view(server: &BackupServer, lines: u64, delete: ServerAction<Delete
                 <Notice tone=Tone::Bad>
                     <p>
                         <b>{holds}</b>
-                        " They leave the lists of their subscriptions and can no longer be downloaded or restored here. \
+                        " They leave the lists of their subscriptions, pinned ones as well, and can no longer be downloaded or \
+                          restored here. \
                           If it may come back, leave it as it is: its backups can be used again as soon as it answers."
                     </p>
                 </Notice>

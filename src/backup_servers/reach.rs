@@ -54,28 +54,47 @@ async fn ask_those_due(panel: &Panel, plan: &mut Plan) -> AppResult<()> {
     Ok(())
 }
 
-/// Asks one server now and writes down what came of it; answers whether it is there.
+/// What came of asking a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It answers.
+    Serving,
+    /// It is there and will not have this panel: why, and what to do.
+    Refusing(String),
+    /// Nothing answers, or something that is no backup server.
+    Away,
+}
+
+/// Asks one server now and writes down what came of it; answers whether it can be used.
 pub async fn ask(panel: &Panel, id: ServerId) -> AppResult<bool> {
+    Ok(find(panel, id).await? == Found::Serving)
+}
+
+/// Like [`ask`], and tells a server that refuses from one that is not there.
+pub async fn find(panel: &Panel, id: ServerId) -> AppResult<Found> {
     let server = match clients::server(panel, id).await {
         Ok(server) => server,
-        Err(AppError::NotFound { .. }) => return Ok(false),
+        Err(AppError::NotFound { .. }) => return Ok(Found::Away),
         Err(error) => {
             store::silent(panel, id, &error.to_string()).await?;
-            return Ok(false);
+            return Ok(Found::Away);
         }
     };
-    let reason = match tokio::time::timeout(PATIENCE, server.client.server()).await {
+    let (reason, refuses) = match tokio::time::timeout(PATIENCE, server.client.server()).await {
         Ok(Ok(info)) => {
             store::answered(panel, id, &info).await?;
-            return Ok(true);
+            return Ok(Found::Serving);
         }
-        Ok(Err(error)) => server.fault(&error).to_string(),
-        Err(_) => format!(
-            "The backup server “{}” did not answer within {} seconds. Check its load and the network.",
-            server.name,
-            PATIENCE.as_secs()
+        Ok(Err(error)) => (server.fault(&error).to_string(), error.refusal().is_some()),
+        Err(_) => (
+            format!(
+                "The backup server “{}” did not answer within {} seconds. Check its load and the network.",
+                server.name,
+                PATIENCE.as_secs()
+            ),
+            false,
         ),
     };
     store::silent(panel, id, &reason).await?;
-    Ok(false)
+    Ok(if refuses { Found::Refusing(reason) } else { Found::Away })
 }

@@ -2,7 +2,11 @@
 
 use uuid::Uuid;
 
-use super::{ServerId, reach, store};
+use super::{
+    ServerId,
+    reach::{self, Found},
+    store,
+};
 use crate::{
     backups,
     error::{AppError, AppResult},
@@ -15,10 +19,10 @@ use crate::{
     users::User,
 };
 
-/// Removes a server. One with backups only when it does not answer and `typed_name` is its name: they go out of the lists.
+/// Removes a server. One with backups only when it is away and `typed_name` is its name: they go out of the lists.
 pub async fn remove(panel: &Panel, user: &User, id: ServerId, typed_name: &str) -> AppResult<()> {
     // Asked now: what was known of it may be minutes old. Only one that holds something must be gone for that.
-    let answers = store::holds_lines(panel, id).await? && reach::ask(panel, id).await?;
+    let found = if store::holds_lines(panel, id).await? { reach::find(panel, id).await? } else { Found::Away };
     let mut tx = panel.db.begin().await?;
     let usage = store::usage(&mut tx, id).await?;
     let name = &usage.name;
@@ -29,7 +33,7 @@ pub async fn remove(panel: &Panel, user: &User, id: ServerId, typed_name: &str) 
                 .to_owned(),
         ));
     }
-    if usage.subscriptions > 0 || usage.operations > 0 || (usage.lines > 0 && answers) {
+    if usage.subscriptions > 0 || usage.operations > 0 || (usage.lines > 0 && found == Found::Serving) {
         return Err(AppError::Conflict(format!(
             "The backup server “{name}” is still in use: {} subscription(s) are set to it, {} operation(s) are under way \
              on it, and it holds {} backup line(s). Move the subscriptions, wait for the operations or cancel them, and \
@@ -39,6 +43,12 @@ pub async fn remove(panel: &Panel, user: &User, id: ServerId, typed_name: &str) 
     }
     let mut what = format!("Deleted the backup server “{name}”");
     if usage.lines > 0 {
+        if let Found::Refusing(reason) = found {
+            return Err(AppError::Conflict(format!(
+                "“{name}” is not gone, so it cannot be written off with its {} backup line(s): {reason}",
+                usage.lines
+            )));
+        }
         if typed_name.trim() != name {
             return Err(AppError::field("typed_name", format!("Type “{name}”, the name of the server, to confirm.")));
         }

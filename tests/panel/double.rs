@@ -65,6 +65,12 @@ impl Remote {
         self.serve(listener);
     }
 
+    /// Answers at the same address, as another does.
+    pub async fn open_as(&mut self, router: Router) {
+        self.router = router;
+        self.open().await;
+    }
+
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }

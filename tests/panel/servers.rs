@@ -1,5 +1,12 @@
 //! Backup servers: the list, the form, whether they answer.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use axum::{Json, Router, http::StatusCode, response::IntoResponse};
+use backup_api::{ApiError, ErrorCode};
 use chrono::TimeDelta;
 use holdfast::{
     backup_servers::{
@@ -113,6 +120,25 @@ async fn a_server_in_use_is_not_deleted(stage: Stage) {
     assert_eq!(browser.call::<GetServer>(&[("id", &id)]).await.unwrap().subscriptions, 1);
 }
 
+/// Stands before a server that has another token by now, and then is gone itself.
+#[derive(Clone, Default)]
+struct Proxy(Arc<AtomicBool>);
+
+impl Proxy {
+    fn loses_its_server(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn router(&self) -> Router {
+        let is_gone = Arc::clone(&self.0);
+        let unauthorized = || ApiError { code: ErrorCode::Unauthorized, message: "Not this token.".to_owned() };
+        Router::new().fallback(async move || match is_gone.load(Ordering::Relaxed) {
+            true => StatusCode::BAD_GATEWAY.into_response(),
+            false => (StatusCode::UNAUTHORIZED, Json(unauthorized())).into_response(),
+        })
+    }
+}
+
 async fn a_server_that_is_gone_is_written_off_with_its_backups(stage: Stage) {
     let browser = stage.administrator().await;
     let (held, near) = (Held::default(), Held::default().remote().await);
@@ -145,8 +171,13 @@ async fn a_server_that_is_gone_is_written_off_with_its_backups(stage: Stage) {
     let viewer = stage.signed_in(Role::Operator).await;
     let refused = viewer.call::<DeleteServer>(&[("id", &server), ("typed_name", "Far")]).await.unwrap_err();
     assert!(matches!(refused, AppError::Forbidden { .. }), "{refused:?}");
+    let proxy = Proxy::default();
+    remote.open_as(proxy.router()).await;
+    let refused = write_off("Far").await.unwrap_err();
+    assert!(matches!(&refused, AppError::Conflict(words) if words.contains("does not accept")), "{refused:?}");
     assert_eq!(browser.lines(id).await.len(), 2, "nothing of that removed one");
 
+    proxy.loses_its_server();
     write_off("Far").await.unwrap();
     assert!(browser.lines(id).await.is_empty());
     let standing = browser.subscription(id).await;
