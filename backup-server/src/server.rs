@@ -13,6 +13,7 @@ use std::{
 use axum::Router;
 use backup_api::{Backup, BackupId, RepositoryId, Secret};
 use chrono::{DateTime, Utc};
+use futures::{FutureExt, future::BoxFuture};
 
 use crate::{
     config::{Config, Layout},
@@ -124,7 +125,13 @@ async fn lock(root: &Path) -> Result<File, StartError> {
 
 impl BackupServer {
     /// Makes what is not there yet, puts in order what a crash left, and is ready to serve.
-    pub async fn start(config: Config) -> Result<Self, StartError> {
+    ///
+    /// Boxed, so that this crate alone compiles what a server does: an `async fn` is compiled where it is awaited.
+    pub fn start(config: Config) -> BoxFuture<'static, Result<Self, StartError>> {
+        Self::begin(config).boxed()
+    }
+
+    async fn begin(config: Config) -> Result<Self, StartError> {
         crate::install_tls_provider();
         let began = Instant::now();
         let layout = config.layout();
@@ -202,9 +209,12 @@ impl BackupServer {
 
     /// Takes no new jobs; running ones may end within the configured grace, then are stopped and marked interrupted. The
     /// data folder is given up.
-    pub async fn shutdown(&self) {
-        self.stop_jobs().await;
-        drop(self.app.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+    pub fn shutdown(&self) -> BoxFuture<'_, ()> {
+        async {
+            self.stop_jobs().await;
+            drop(self.app.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+        }
+        .boxed()
     }
 
     async fn stop_jobs(&self) {
@@ -213,7 +223,11 @@ impl BackupServer {
     }
 
     /// Serves on `listener` until SIGINT or SIGTERM, then shuts down; downloads that run get the same grace as jobs.
-    pub async fn serve(&self, listener: tokio::net::TcpListener) -> io::Result<()> {
+    pub fn serve(&self, listener: tokio::net::TcpListener) -> BoxFuture<'_, io::Result<()>> {
+        self.answer(listener).boxed()
+    }
+
+    async fn answer(&self, listener: tokio::net::TcpListener) -> io::Result<()> {
         let stop = tokio_util::sync::CancellationToken::new();
         let serving = axum::serve(listener, self.router()).with_graceful_shutdown(stop.clone().cancelled_owned());
         let serving = tokio::spawn(serving.into_future());

@@ -1,6 +1,7 @@
 //! The command line: serve, and the few things that are done without the pages.
 
 use clap::{Parser, Subcommand};
+use futures::{FutureExt, future::BoxFuture};
 
 use super::{Clock, Config, Panel, Randomness, StartError, bench, lifecycle, seed};
 use crate::{dashboard, schedules, subscriptions, users};
@@ -44,8 +45,12 @@ enum Command {
     BenchSchedules(schedules::bench::BenchSchedules),
 }
 
-/// Does what the command line says.
-pub async fn run(arguments: Arguments) -> Result<(), StartError> {
+/// Does what the command line says. Boxed like [`lifecycle::Running::start`].
+pub fn run(arguments: Arguments) -> BoxFuture<'static, Result<(), StartError>> {
+    obey(arguments).boxed()
+}
+
+async fn obey(arguments: Arguments) -> Result<(), StartError> {
     let Some(command) = arguments.command else { return lifecycle::serve(arguments.config).await };
     super::telemetry::start();
     let panel = Panel::open(arguments.config, Clock::default(), Randomness::of_system()).await?;

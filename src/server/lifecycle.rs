@@ -4,6 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, ServiceExt, extract::Request, serve::ListenerExt};
 use backup_server::BackupServer;
+use futures::{FutureExt, future::BoxFuture};
 use tokio::{net::TcpListener, signal::unix::SignalKind, task::JoinHandle};
 use url::Url;
 
@@ -27,7 +28,13 @@ pub struct Running {
 
 impl Running {
     /// Opens everything and begins to answer.
-    pub async fn start(config: Config, clock: Clock, randomness: Randomness) -> Result<Self, StartError> {
+    ///
+    /// Boxed, so that this crate alone compiles what a panel does: an `async fn` is compiled where it is awaited.
+    pub fn start(config: Config, clock: Clock, randomness: Randomness) -> BoxFuture<'static, Result<Self, StartError>> {
+        Self::begin(config, clock, randomness).boxed()
+    }
+
+    async fn begin(config: Config, clock: Clock, randomness: Randomness) -> Result<Self, StartError> {
         backup_server::install_tls_provider();
         let listener = TcpListener::bind(config.listen).await?;
         let listen = listener.local_addr()?;
@@ -50,7 +57,11 @@ impl Running {
     }
 
     /// Ends softly: no new requests, open ones and background work may end; what goes on longer is cut off.
-    pub async fn stop(mut self) {
+    pub fn stop(self) -> BoxFuture<'static, ()> {
+        self.end().boxed()
+    }
+
+    async fn end(mut self) {
         self.panel.stop.cancel();
         self.panel.tasks.close();
         let panel = self.panel.clone();
