@@ -19,7 +19,7 @@ for (const settings of GOOD) {
         await fillSettings(page, facts, settings);
         await page.getByRole("button", { name: "Test connection" }).click();
         const report = page.getByRole("status").filter({ hasText: "The connection works." });
-        await expect(report).toBeVisible();
+        await expect(report, "beside the button that was pressed").toBeInViewport();
         await expect(report).toContainText("18.0");
         if (settings.connection === "direct") {
             await expect(report).toContainText(/PostgreSQL\s*\d+\./);
@@ -27,6 +27,9 @@ for (const settings of GOOD) {
             await expect(report).toContainText(/[1-9]\d* attachments, \d/);
         }
         await checkAccessibility();
+        await page.getByLabel("Database", { exact: true }).fill("another");
+        await expect(report, "it was of another database").toBeHidden();
+        await page.getByLabel("Database", { exact: true }).fill(facts.odoo.database);
         await page.getByRole("button", { name: "Create subscription" }).click();
         await expect(page.getByRole("heading", { name: settings.name, level: 1 })).toBeVisible();
         await expect(page.getByText("Danger · no backup yet")).toBeVisible();
@@ -82,6 +85,7 @@ test.describe("a form with mistakes", () => {
         await page.getByRole("button", { name: "Create subscription" }).click();
         await expect(page.getByLabel("Database", { exact: true })).toHaveAttribute("aria-invalid", "true");
         await expect(page.getByLabel("Customer or name")).toHaveValue("Mistaken");
+        await expect(page.getByLabel("Database", { exact: true }), "far above the button").toBeFocused();
         await checkAccessibility();
     });
 });

@@ -1,7 +1,33 @@
 // Operations and the action log: everything that was done is there, with who did it and how it ended.
 import { ADMINISTRATOR } from "./facts.ts";
-import { expect, test } from "./fixtures.ts";
-import { createSubscription, line, startBackup } from "./subscriptions.ts";
+import { expect, hydrated, test } from "./fixtures.ts";
+import { choose, createSubscription, line, startBackup } from "./subscriptions.ts";
+
+test("what is typed stays while backups begin and end elsewhere", async ({ page, facts, open, context }) => {
+    await createSubscription(page, facts, { name: "Typed into", connection: "direct" });
+    const address = new URL(page.url()).pathname;
+    const backups = page.locator(".glance div").filter({ hasText: "Backups" });
+    await open(`${address}?tab=general`);
+    await page.getByLabel("Customer or name").fill("Typed, not saved");
+
+    const other = await context.newPage();
+    await other.goto(address);
+    await hydrated(other);
+    await startBackup(other, "dump", "the first");
+    await expect(backups, "this page knows of its end").toContainText("1", { timeout: 60_000 });
+    await expect(page.getByLabel("Customer or name")).toHaveValue("Typed, not saved");
+
+    await open(address);
+    await choose(page, "the first", /comment/);
+    const comment = page.getByLabel("Comment", { exact: true });
+    await comment.fill("half a sente");
+    await startBackup(other, "dump", "the second");
+    await expect(backups).toContainText("2", { timeout: 60_000 });
+    await expect(comment).toHaveValue("half a sente");
+    await page.keyboard.press("Escape");
+    await expect(line(page, "the second"), "what was held back comes").toContainText("Good");
+    await expect(line(page, "the first")).toContainText("Good");
+});
 
 test("a backup appears in operations with its log, and every act in the action log", async ({
     page,

@@ -116,7 +116,8 @@ fn form_view(server: Option<BackupServer>) -> AnyView {
         <div class="card">
             <ActionForm action=save node_ref=form>
                 {id.map(|id| view! { <input type="hidden" name="input[id]" value=id /> })}
-                <section class="section" aria-label="Backup server">
+                // What a test said is of what stood there.
+                <section class="section" aria-label="Backup server" on:input=move |_| test.clear()>
                     <ActionFailure action=save fields=FIELDS />
                     {embedded.then(|| view! {
                         <Notice tone=Tone::Plain>
@@ -132,7 +133,6 @@ fn form_view(server: Option<BackupServer>) -> AnyView {
                         <Field label="Undo window of restores, hours" name="input[undo_hours]" kind="number" value=undo_hours min=0 max=LONGEST_UNDO_HOURS hint=UNDO_HINT required=true failure />
                         <Field label="Operations at once" name="input[job_limit]" kind="number" value=job_limit min=1 max=LARGEST_JOB_LIMIT hint="With so many under way, planned backups wait for their turn." required=true failure />
                     </div>
-                    {test_view(test)}
                 </section>
                 <div class="section-foot row">
                     <button class="btn primary" disabled=save.pending()>
@@ -145,6 +145,7 @@ fn form_view(server: Option<BackupServer>) -> AnyView {
                     })}
                     <a class="btn quiet" href="/backup-servers">"Cancel"</a>
                 </div>
+                {test_view(test)}
             </ActionForm>
         </div>
     }
@@ -158,7 +159,7 @@ fn test_view(test: ServerAction<TestServer>) -> impl IntoView {
             Err(error) => view! { <Failure error /> }.into_any(),
         })
     };
-    view! { <div role="status">{result}</div> }
+    view! { <div class="test-result" role="status">{result}</div> }
 }
 
 fn info_view(info: &ServerInfo) -> AnyView {

@@ -79,6 +79,8 @@ fn comment_form(context: LineContext, line: LineId, text: String) -> AnyView {
     let text = typed::text(failure_of(action), "comment", text);
     let before = action.version().get_untracked();
     let back = close.clone();
+    let leave = move || navigate(&back, NavigateOptions { scroll: false, replace: true, ..NavigateOptions::default() });
+    let end = leave.clone();
     Effect::new(move || {
         if let Some(input) = input.get() {
             let _ = input.focus();
@@ -87,7 +89,7 @@ fn comment_form(context: LineContext, line: LineId, text: String) -> AnyView {
     Effect::new(move || {
         let done = action.version().get() > before && action.value().with(|value| matches!(value, Some(Ok(()))));
         if done {
-            navigate(&back, NavigateOptions { scroll: false, replace: true, ..NavigateOptions::default() });
+            end();
         }
     });
     view! {
@@ -100,6 +102,11 @@ fn comment_form(context: LineContext, line: LineId, text: String) -> AnyView {
                 maxlength=COMMENT_CHARS.to_string()
                 aria-label="Comment"
                 autocomplete="off"
+                on:keydown=move |event| {
+                    if event.key() == "Escape" {
+                        leave();
+                    }
+                }
             />
             <button class="btn small primary" disabled=action.pending()>"Save"</button>
             <a class="btn small quiet" href=close data-noscroll>"Cancel"</a>

@@ -55,9 +55,14 @@ pub fn Lines(
     let query = Memo::new(move |_| parameters.with(query::parse));
     let wizard = Memo::new(move |_| parameters.with(|query| (value(query, "wizard"), value(query, "line"))));
     let edited = Memo::new(move |_| parameters.with(|query| value(query, "edit")));
+    // A comment that is being typed would be lost with its row.
+    let beat = Memo::new(move |known: Option<&u32>| match known {
+        Some(known) if edited.with(|edited| !edited.is_empty()) => *known,
+        _ => live.beat.get(),
+    });
     let (pin, comment) = (ServerAction::<SetPinned>::new(), ServerAction::<SetComment>::new());
     let page = Resource::new(
-        move || (query.get(), live.beat.get(), pin.version().get(), comment.version().get()),
+        move || (query.get(), beat.get(), pin.version().get(), comment.version().get()),
         move |(query, ..)| list_lines(subscription, query),
     );
     let context = move |as_of, role| LineContext { subscription, parameters, edited, pin, comment, as_of, role };

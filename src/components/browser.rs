@@ -67,6 +67,28 @@ mod here {
         }
     }
 
+    /// Puts the keyboard at the field that posts `name` or `input[name]`.
+    pub fn focus_field(name: &str) {
+        use wasm_bindgen::JsCast;
+        let selector = format!("[name=\"{name}\"]:not([type=hidden]), [name=\"input[{name}]\"]:not([type=hidden])");
+        let field = document().query_selector(&selector).ok().flatten();
+        if let Some(field) = field.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
+            let _ = field.focus();
+        }
+    }
+
+    /// Brings the navigation's link of this page into sight, where the navigation is too narrow for all of them.
+    pub fn show_current_link() {
+        use wasm_bindgen::JsCast;
+        leptos::prelude::request_animation_frame(|| {
+            let link = document().query_selector("nav[aria-label=Main] [aria-current]").ok().flatten();
+            let Some(link) = link.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) else { return };
+            if let Ok(Some(navigation)) = link.closest("nav") {
+                navigation.set_scroll_left(link.offset_left() - navigation.client_width() / 3);
+            }
+        });
+    }
+
     /// Loads the page again after a fault that ended its scripts, so that it answers again: once in a while, and not
     /// before it ever was interactive, or it would do so for ever.
     pub fn start_over() {
@@ -126,12 +148,18 @@ mod here {
     /// Puts the keyboard at the page's main part.
     pub const fn focus_main() {}
 
+    /// Puts the keyboard at a field.
+    pub const fn focus_field(_name: &str) {}
+
+    /// Brings the navigation's link of this page into sight.
+    pub const fn show_current_link() {}
+
     /// Puts a text on the clipboard.
     pub async fn copy(_text: &str) -> bool {
         false
     }
 }
 
-pub use here::{copy, focus_main, has, is_hydrated, is_visible, local, now};
+pub use here::{copy, focus_field, focus_main, has, is_hydrated, is_visible, local, now, show_current_link};
 #[cfg(feature = "hydrate")]
 pub use here::{set_hydrated, start_over};

@@ -71,6 +71,7 @@ fn focus_new_pages() {
         if before.is_some_and(|before| before != now) {
             browser::focus_main();
         }
+        browser::show_current_link();
         now
     });
 }

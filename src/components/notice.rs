@@ -5,7 +5,7 @@ use leptos::{
     server_fn::{ServerFn, client::Client},
 };
 
-use super::{Glyph, Icon, Tone, addresses};
+use super::{Glyph, Icon, Tone, addresses, browser};
 use crate::error::AppError;
 
 /// A framed message.
@@ -67,7 +67,17 @@ where
     S::Output: Send + Sync + 'static,
     S::Client: Client<AppError>,
 {
-    failure_view(failure_of(action), fields)
+    let failure = failure_of(action);
+    Effect::new(move || failure.with(|failure| focus_wrong(failure.as_ref(), fields)));
+    failure_view(failure, fields)
+}
+
+/// Puts the keyboard at the field that is wrong: it may be far from the button that was pressed.
+fn focus_wrong(failure: Option<&AppError>, fields: &[&str]) {
+    let Some(error) = failure else { return };
+    if let Some(field) = fields.iter().find(|field| error.for_field(field).is_some()) {
+        browser::focus_field(field);
+    }
 }
 
 fn failure_view(failure: Signal<Option<AppError>>, fields: &'static [&'static str]) -> AnyView {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 
-use super::{Operation, OperationPage};
+use super::{Operation, OperationId, OperationPage};
 use crate::{components::browser, error::AppResult, subscriptions::SubscriptionId};
 
 /// Work under way, followed live; in the context of every page inside the frame.
@@ -13,7 +13,7 @@ pub struct Live {
     pub first: Resource<AppResult<OperationPage>>,
     /// What has been followed since; `None` before the stream is open.
     pub unfinished: RwSignal<Option<Vec<Operation>>>,
-    /// Rises when an operation ended, and once a minute: lists depend on it to be fetched again.
+    /// Rises when an operation began or ended, and once a minute: lists depend on it to be fetched again.
     pub beat: RwSignal<u32>,
     /// The server's clock as the browser reckons it; `None` until then.
     pub now: RwSignal<Option<DateTime<Utc>>>,
@@ -42,12 +42,18 @@ impl Live {
 
     /// Takes a change of an operation; says whether it ended one.
     pub fn take(self, operation: Operation) -> bool {
-        let ended = operation.state.is_final();
+        let (ended, begins) = (operation.state.is_final(), !self.knows(operation.id));
         self.unfinished.try_update(|known| merge(known.get_or_insert_default(), operation));
-        if ended {
+        if ended || begins {
             self.refresh();
         }
         ended
+    }
+
+    fn knows(self, id: OperationId) -> bool {
+        let listed = |all: &[Operation]| all.iter().any(|operation| operation.id == id);
+        self.unfinished.with_untracked(|known| known.as_deref().is_some_and(listed))
+            || self.first.with_untracked(|first| matches!(first, Some(Ok(page)) if listed(&page.operations)))
     }
 
     /// Reckons the server's clock from what it said `as_of` and how long ago that was.
@@ -78,7 +84,7 @@ pub(crate) mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::operations::{OperationId, OperationKind};
+    use crate::operations::OperationKind;
 
     pub fn operation(number: u128, state: JobState) -> Operation {
         Operation {

@@ -125,6 +125,8 @@ fn facts_view(operation: &Operation, as_of: DateTime<Utc>) -> impl IntoView + us
     });
     let import = operation.import.as_ref().map(|import| import_rows(import, restore_address(operation)));
     let restore = operation.restore.as_ref().map(|facts| summary::facts_rows(operation.kind, facts, as_of));
+    let (live, timed) = (expect_context::<Live>(), operation.clone());
+    let duration = move || duration_text(&timed, live.now.get().unwrap_or(as_of));
     view! {
         <dl class="facts">
             <dt>"Subscription"</dt>
@@ -142,7 +144,7 @@ fn facts_view(operation: &Operation, as_of: DateTime<Utc>) -> impl IntoView + us
             <dt>"Ended"</dt>
             <dd>{moment(operation.finished_at)}</dd>
             <dt>"Duration"</dt>
-            <dd>{duration_text(operation, as_of)}</dd>
+            <dd>{duration}</dd>
             {last_phase}
         </dl>
     }

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{ConnectionView, api::TestConnection, test_report::TestResult};
+use super::ConnectionView;
 use crate::{
     components::{Choice, Field, LinesField, typed},
     error::AppError,
@@ -32,12 +32,8 @@ impl From<ConnectionView> for Connection {
     }
 }
 
-/// How the database is reached, and the answer of a test of that.
-pub fn connection_section(
-    connection: Connection,
-    test: ServerAction<TestConnection>,
-    failure: Signal<Option<AppError>>,
-) -> AnyView {
+/// How the database is reached.
+pub fn connection_section(connection: Connection, failure: Signal<Option<AppError>>) -> AnyView {
     let Connection { postgres, odoo_url, has_master_password, redacted_url, filestore, addons } = connection;
     let password_hint = if has_master_password {
         "Empty keeps the stored one."
@@ -71,7 +67,6 @@ pub fn connection_section(
                 <Field label="Filestore folder" name="input[filestore]" value=filestore hint="The folder that holds 00 to ff, as the backup server sees it. Empty: no attachments are backed up." placeholder="/var/lib/odoo/filestore/acme" failure />
                 <LinesField label="Addons folders" name="input[addons]" value=addons hint="One a line; needed to neutralize a restored database. May stay empty." failure />
             </div>
-            <TestResult test />
         </section>
     }
     .into_any()

@@ -10,6 +10,7 @@ use super::{
     Subscription, SubscriptionId, SubscriptionInput,
     api::{SaveSubscription, TestConnection, get_subscription},
     connection_fields::connection_section,
+    test_report::TestResult,
 };
 use crate::{
     alerts::{Override, api::get_override, override_form::alerts_view},
@@ -130,9 +131,10 @@ fn form_view((subscription, own, servers, zones, first, wrong, preview): Shown, 
             <div class="card">
                 <ActionForm action=save node_ref=form>
                     {id.map(|id| view! { <input type="hidden" name="input[id]" value=id /> })}
-                    <fieldset disabled=!editable>
+                    // What a test said is of what stood there.
+                    <fieldset disabled=!editable on:input=move |_| test.clear()>
                         {general_section(subscription.as_ref(), save, failure)}
-                        {connection_section(connection, test, failure)}
+                        {connection_section(connection, failure)}
                         {schedule_section(&first, zones, plan, failure)}
                         {backup_section(subscription.as_ref(), &servers, &first, plan, failure)}
                         {editable.then(|| view! {
@@ -146,6 +148,7 @@ fn form_view((subscription, own, servers, zones, first, wrong, preview): Shown, 
                                 {preview_button(plan, subscription.is_some())}
                                 {cancel}
                             </div>
+                            <TestResult test />
                         })}
                     </fieldset>
                 </ActionForm>

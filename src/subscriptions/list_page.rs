@@ -174,7 +174,7 @@ fn empty_view(query: &ListQuery, counts: &StateCounts, role: Role) -> AnyView {
     let content = match (narrowed, role >= Role::Administrator) {
         (true, _) => view! {
             <Empty icon=Icon::Database title="No subscription matches">
-                <p>"Try fewer letters, or look at all of them."</p>
+                <p>"Try fewer letters or another state, or look at all of them."</p>
                 <div class="row">
                     <a class="btn" href="/subscriptions">"Clear search and filter"</a>
                 </div>

@@ -88,6 +88,11 @@ async fn load(id: SubscriptionId) -> AppResult<Subscription> {
     get_subscription(id).await
 }
 
+/// What is below stays as it is while this does, whatever is fetched again: somebody may be typing there.
+fn is_there(subscription: Resource<AppResult<Subscription>>) -> Memo<bool> {
+    Memo::new(move |_| subscription.with(|found| !matches!(found, Some(Err(AppError::NotFound { .. })))))
+}
+
 fn page_of(id: SubscriptionId) -> AnyView {
     let query = use_query_map();
     let live = expect_context::<Live>();
@@ -101,7 +106,6 @@ fn page_of(id: SubscriptionId) -> AnyView {
         "delete-subscription" => Some(view! { <DeleteDialog id subscription /> }.into_any()),
         _ => None,
     };
-    let missing = move || subscription.with(|found| matches!(found, Some(Err(AppError::NotFound { .. }))));
     let content = move || match tab.get() {
         Tab::Backups => view! {
             <Lines subscription=id />
@@ -114,14 +118,17 @@ fn page_of(id: SubscriptionId) -> AnyView {
     };
     view! {
         {fetched(subscription, move |subscription, role| head_view(&subscription, role))}
-        {dialogs}
         <Transition>
-            {move || (!missing()).then(|| view! {
-                <Works subscription=Some(id) />
-                <UndoOffer subscription=id />
-                <Tabs id tab />
-                {content}
-            })}
+            {
+                let is_there = is_there(subscription);
+                move || is_there.get().then(|| view! {
+                    {dialogs}
+                    <Works subscription=Some(id) />
+                    <UndoOffer subscription=id />
+                    <Tabs id tab />
+                    {content}
+                })
+            }
         </Transition>
     }
     .into_any()

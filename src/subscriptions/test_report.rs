@@ -26,7 +26,7 @@ pub fn TestResult(
             Err(error) => view! { <Failure error /> }.into_any(),
         })
     };
-    view! { <div role="status">{result}</div> }
+    view! { <div class="test-result" role="status">{result}</div> }
 }
 
 fn report_view(report: &SourceReport) -> AnyView {

@@ -32,7 +32,7 @@ pub async fn check(panel: &Panel, client: &str, email: &str, password: Secret) -
         return Ok(user);
     }
     note(panel, Entry::by_holdfast("Refused a sign-in: wrong address or password").failed()).await?;
-    Err(AppError::invalid("E-mail address or password is wrong. Check both; passwords are case-sensitive."))
+    Err(AppError::invalid("Email address or password is wrong. Check both; passwords are case-sensitive."))
 }
 
 async fn note(panel: &Panel, entry: Entry<'_>) -> AppResult<()> {

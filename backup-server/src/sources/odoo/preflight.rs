@@ -144,7 +144,7 @@ pub(crate) fn disabled() -> Problem {
 
 /// The password is wrong.
 pub(crate) fn wrong_password() -> Problem {
-    let message = "Odoo refuses the master password. It is admin_passwd in Odoo's configuration; enter it again here.";
+    let message = "Odoo refuses the master password. It is admin_passwd in Odoo's configuration; enter it again on the subscription's General tab.";
     words::stop(ProblemCode::WrongMasterPassword, message)
 }
 
