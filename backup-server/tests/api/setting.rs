@@ -246,6 +246,8 @@ pub fn fake_pg_dump(folder: &Path, body: &str) -> PathBuf {
         real.display()
     );
     write_program(&bin.join("pg_dump"), &text);
+    // It may be there from another program.
+    let _ = std::os::unix::fs::symlink(real.join("pg_restore"), bin.join("pg_restore"));
     bin
 }
 

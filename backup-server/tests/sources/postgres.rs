@@ -265,9 +265,43 @@ async fn a_pg_dump_that_fails_is_killed_or_lies_never_makes_a_backup() {
             assert!(failure.message.contains(what) && failure.message.contains(more), "{}", failure.message);
         }
     }
-    setting.fake_pg_dump("$REAL \"$@\" | head -c 200000");
-    let failure = setting.read(&setting.direct(), BackupFormat::Zip).await.err().unwrap();
-    assert!(failure.message.contains("not complete"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn a_dump_that_was_cut_is_no_backup_though_pg_dump_ends_well() {
+    let mut setting = Setting::new("direct_cut");
+    for format in [BackupFormat::Zip, BackupFormat::Dump] {
+        setting.fake_pg_dump("exec $REAL \"$@\"");
+        let whole = setting.read(&setting.direct(), format).await.unwrap();
+        let length = whole.files.values().map(Vec::len).max().unwrap();
+        // In the head, in the table of contents, in the rows, before the last piece, and the last byte.
+        for kept in [4, 5_000, length / 2, length - 5_000, length - 1] {
+            if format == BackupFormat::Zip && kept == length - 1 {
+                // Only an empty line.
+                continue;
+            }
+            setting.fake_pg_dump(&format!("$REAL \"$@\" | head -c {kept}"));
+            let failure = setting.read(&setting.direct(), format).await.err();
+            let failure = failure.unwrap_or_else(|| panic!("{kept} of {length} bytes as {format:?} are no backup"));
+            assert_eq!(failure.code, FailureCode::PgDump);
+            assert!(failure.message.contains("not complete"), "{kept} of {length}: {}", failure.message);
+        }
+    }
+    fs::remove_file(setting.folder.path().join("tools/pg_restore")).unwrap();
+    let failure = setting.read(&setting.direct(), BackupFormat::Dump).await.err().unwrap();
+    assert!(failure.message.contains("pg_restore could not be started"), "{}", failure.message);
+}
+
+#[tokio::test]
+async fn programs_that_are_installed_later_are_found_without_a_restart() {
+    let mut setting = Setting::new("direct_installed");
+    let folder = setting.folder.path().join("later");
+    setting.settings.tools = PgTools::in_folders(std::slice::from_ref(&folder));
+    let sources = setting.sources();
+    assert_eq!(codes(&sources.test(&setting.direct()).await), [ProblemCode::NoMatchingPgDump]);
+    std::os::unix::fs::symlink(Cluster::shared().bin(), &folder).unwrap();
+    let report = sources.test(&setting.direct()).await;
+    assert_eq!((codes(&report), report.pg_dump_version), (Vec::new(), report.postgres_version));
 }
 
 #[tokio::test]

@@ -110,6 +110,8 @@ impl Setting {
         let folder = self.folder.path().join("tools");
         fs::create_dir_all(&folder).unwrap();
         write_program(&folder.join("pg_dump"), text);
+        // It may be there from another program.
+        let _ = std::os::unix::fs::symlink(Cluster::shared().bin().join("pg_restore"), folder.join("pg_restore"));
         self.settings.tools = PgTools::in_folders(&[folder]);
     }
 

@@ -14,7 +14,10 @@ use std::{
 use backup_api::{BackupFormat, Failure, FailureCode};
 use tokio_util::sync::CancellationToken;
 
-use super::super::{pg_tools::PgTool, words};
+use super::{
+    super::{pg_tools::PgTool, words},
+    proof::{Proof, Running},
+};
 
 /// How much of what `pg_dump` says is kept: its last words.
 const STDERR_KEPT: usize = 64 * 1024;
@@ -42,6 +45,8 @@ pub(super) struct DumpRun {
 #[derive(Debug, Default)]
 struct State {
     child: Option<Child>,
+    /// Reads along, and must end with it.
+    proof: Running,
     /// Since when a reader waits for the next bytes. While nobody reads, `pg_dump` cannot be blamed for being slow.
     waiting_since: Option<Instant>,
     stderr: VecDeque<u8>,
@@ -54,6 +59,8 @@ struct DumpReader {
     stdout: ChildStdout,
     stderr_closed: mpsc::Receiver<()>,
     tail: Vec<u8>,
+    /// Of a custom dump, whose last bytes say nothing.
+    proof: Option<Proof>,
     bytes: u64,
     ended: bool,
 }
@@ -91,6 +98,10 @@ impl DumpRun {
         if self.cancel.is_cancelled() {
             return Err(words::cancelled());
         }
+        let proof = match self.format {
+            BackupFormat::Zip => None,
+            BackupFormat::Dump => Some(Proof::start(&self.program)?),
+        };
         let mut command = Command::new(self.program.pg_dump());
         command.args(&self.arguments).env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.env("LC_ALL", "C").env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -109,11 +120,15 @@ impl DumpRun {
         let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(words::failure(FailureCode::Internal, "pg_dump was started without its pipes."));
         };
-        self.state().child = Some(child);
+        {
+            let mut state = self.state();
+            state.child = Some(child);
+            state.proof = proof.as_ref().map(Proof::running).unwrap_or_default();
+        }
         let stderr_closed = self.keep_stderr(stderr);
         self.watch();
         let run = Arc::clone(self);
-        Ok(Box::new(DumpReader { run, stdout, stderr_closed, tail: Vec::new(), bytes: 0, ended: false }))
+        Ok(Box::new(DumpReader { run, stdout, stderr_closed, tail: Vec::new(), proof, bytes: 0, ended: false }))
     }
 
     /// How it ended: asked after the last byte.
@@ -130,6 +145,7 @@ impl DumpRun {
     fn end_with(&self, failure: Failure) {
         let mut state = self.state();
         if let Some(mut child) = state.child.take() {
+            state.proof.stop();
             // Its id is its own until it is waited for, and the state's lock keeps others from doing that.
             if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
                 let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
@@ -267,12 +283,19 @@ impl DumpReader {
             // A little patience: the last words may still be in the pipe.
             let _ = self.stderr_closed.recv_timeout(Duration::from_secs(1));
             let verdict = self.run.judge(status, &self.tail, self.bytes);
+            let verdict = verdict.and_then(|()| self.proof.take().map_or(Ok(()), Proof::finish));
             self.run.conclude(verdict);
         }
         self.run.verdict().map_err(|failure| io::Error::other(failure.message))
     }
 
-    fn keep_tail(&mut self, read: &[u8]) {
+    /// Looks at what was read, which a hanging `pg_restore` must not hold up for ever.
+    fn look_at(&mut self, read: &[u8]) {
+        if let Some(proof) = &mut self.proof {
+            self.run.state().waiting_since = Some(Instant::now());
+            proof.write(read);
+            self.run.state().waiting_since = None;
+        }
         self.bytes += read.len() as u64;
         self.tail.extend_from_slice(&read[read.len().saturating_sub(TAIL)..]);
         let surplus = self.tail.len().saturating_sub(TAIL);
@@ -293,7 +316,7 @@ impl Read for DumpReader {
             self.run.state().waiting_since = None;
             match read {
                 Ok(0) => {
-                    self.keep_tail(&buffer[..filled]);
+                    self.look_at(&buffer[..filled]);
                     self.finish()?;
                     return Ok(filled);
                 }
@@ -302,7 +325,7 @@ impl Read for DumpReader {
                 Err(error) => return Err(error),
             }
         }
-        self.keep_tail(&buffer[..filled]);
+        self.look_at(&buffer[..filled]);
         Ok(filled)
     }
 }

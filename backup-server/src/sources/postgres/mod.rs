@@ -5,6 +5,7 @@
 
 mod dump;
 mod manifest;
+mod proof;
 mod report;
 mod server;
 mod sockets;
