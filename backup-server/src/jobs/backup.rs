@@ -58,6 +58,11 @@ impl BackupJob {
     /// Whether a problem matters to this backup: a dump has no files of the filestore.
     fn concerns(&self, problem: &Problem) -> bool {
         use ProblemCode::{AttachmentsMissing, FilestoreMissing, FilestoreNotSet, FilestoreUnreadable};
+        // Odoo has programs of its own; those here only check a dump.
+        let through_odoo = matches!(self.start.source, Source::OdooHttp { .. });
+        if through_odoo && problem.code == ProblemCode::NoMatchingPgDump {
+            return self.start.format == BackupFormat::Dump;
+        }
         let of_filestore =
             matches!(problem.code, FilestoreMissing | FilestoreUnreadable | FilestoreNotSet | AttachmentsMissing);
         self.start.format == BackupFormat::Zip || !of_filestore

@@ -266,8 +266,12 @@ async fn a_dump_without_a_pg_restore_to_check_it_is_not_even_asked_for() {
     let mut setting = Setting::new("http_no_tools");
     setting.settings.tools = PgTools::in_folders(&[]);
     let odoo = stand_in(&setting, Options::default());
+    let report = setting.sources().test(&source(&setting, &odoo)).await;
+    assert_eq!(codes(&report), [ProblemCode::NoMatchingPgDump]);
+    assert!(report.is_usable(), "a zip can be made");
     let failure = failure(&setting, &source(&setting, &odoo), Dump).await;
     assert!(failure.code == FailureCode::PgDump && failure.message.contains("pg_restore"), "{failure:?}");
+    assert_eq!(failure.message, report.problems[0].message);
     assert_eq!(odoo.backup_posts(), 0);
     setting.read(&source(&setting, &odoo), Zip).await.expect("a zip needs no pg_restore");
 }

@@ -53,6 +53,9 @@ pub(super) async fn test(settings: &SourceSettings, source: &Http<'_>) -> Source
             report.problems.push(words::stop(ProblemCode::Unreachable, message));
         }
     }
+    if let Err(missing) = verify::reader(&settings.tools) {
+        report.problems.push(words::warn(ProblemCode::NoMatchingPgDump, missing.message));
+    }
     report.problems.sort_by_key(|problem| problem.severity);
     report
 }

@@ -124,8 +124,9 @@ fn bare(wanted: u64) -> String {
 /// The `pg_restore` that custom dumps are read with.
 pub(crate) fn reader(tools: &PgTools) -> Result<PgTool, Failure> {
     tools.newest().ok_or_else(|| {
-        let message = "A dump cannot be checked without pg_restore. Install PostgreSQL's client programs on the backup \
-                       server (the package postgresql-client), then try again; a zip needs none.";
+        let message = "No backup of format dump can be made: it cannot be checked without pg_restore, which the backup \
+                       server does not have. Install PostgreSQL's client programs there (the package postgresql-client), \
+                       then try again; a zip needs none.";
         words::failure(FailureCode::PgDump, message)
     })
 }
