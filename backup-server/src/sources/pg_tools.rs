@@ -113,6 +113,20 @@ impl PgTools {
         })
     }
 
+    /// What it means that a server is dumped with programs of a later version, if it is.
+    pub(super) fn later_than(tool: &PgTool, server: u32) -> Option<Problem> {
+        let PgTool { major, version, .. } = tool;
+        let message = format!(
+            "The server is PostgreSQL {server}, and the pg_dump that fits best here is {version}. Its backups are whole, and \
+             Holdfast restores them; but psql and pg_restore of version {server} may refuse such a file (it can set what \
+             they do not know, as transaction_timeout). Restore it by hand with the programs of version {major} into a \
+             server of version {major} or later, or install those of version {server} on the backup server (the package \
+             postgresql-client-{server})."
+        );
+        let code = ProblemCode::NoMatchingPgDump;
+        (*major > server).then_some(Problem { severity: Severity::Warn, code, message })
+    }
+
     /// The newest with a `pg_restore`: it reads the dumps of all older ones.
     pub(crate) fn newest(&self) -> Option<PgTool> {
         self.look().by_major.values().rfind(|tool| tool.pg_restore().is_file()).cloned()
@@ -205,6 +219,11 @@ mod tests {
         assert_eq!(tools.for_server(12).unwrap().major, 13);
         assert_eq!(tools.for_server(15).unwrap().major, 15);
         assert_eq!(tools.for_server(16).unwrap().major, 17);
+        let told = |server| PgTools::later_than(&tools.for_server(server).unwrap(), server);
+        assert_eq!((told(13), told(15), told(17)), (None, None, None));
+        let later = told(16).unwrap();
+        assert_eq!((later.code, later.severity), (ProblemCode::NoMatchingPgDump, Severity::Warn));
+        assert!(later.message.contains("is 17.1.") && later.message.contains("postgresql-client-16"), "{later:?}");
         assert_eq!(tools.newest().unwrap().major, 17);
         fs::remove_file(folder.path().join("17/pg_restore")).unwrap();
         assert_eq!(tools.newest().unwrap().major, 15);

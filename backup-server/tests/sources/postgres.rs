@@ -305,6 +305,21 @@ async fn programs_that_are_installed_later_are_found_without_a_restart() {
 }
 
 #[tokio::test]
+async fn a_pg_dump_later_than_the_server_is_told_with_what_it_means() {
+    let mut setting = Setting::new("direct_later");
+    let real = Cluster::shared().bin().join("pg_dump");
+    setting.use_program(&format!(
+        "#!/bin/sh\nif [ \"$1\" = --version ]; then echo 'pg_dump (PostgreSQL) 99.1'; else exec {} \"$@\"; fi\n",
+        real.display()
+    ));
+    let report = setting.sources().test(&setting.direct()).await;
+    assert_eq!(codes(&report), [ProblemCode::NoMatchingPgDump]);
+    assert!(report.is_usable(), "it is a warning");
+    assert!(report.problems[0].message.contains("is 99.1. Its backups are whole"), "{}", report.problems[0].message);
+    setting.read(&setting.direct(), BackupFormat::Zip).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_pg_dump_that_vanished_after_the_check_fails_the_backup() {
     let mut setting = Setting::new("direct_vanished_tool");
     setting.fake_pg_dump("exit 0");

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{
-        SourceSettings,
+        PgTools, SourceSettings,
         attachments::{self, Wanted},
         words,
     },
@@ -58,7 +58,10 @@ async fn look_at_server(
 ) -> sqlx::Result<()> {
     let version = version(&mut *connection).await?;
     match settings.tools.for_server(version.major) {
-        Ok(tool) => report.pg_dump_version = Some(tool.version().to_owned()),
+        Ok(tool) => {
+            report.problems.extend(PgTools::later_than(&tool, version.major));
+            report.pg_dump_version = Some(tool.version().to_owned());
+        }
         Err(problem) => report.problems.push(problem),
     }
     report.postgres_version = Some(version.text);
