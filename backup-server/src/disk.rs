@@ -2,13 +2,31 @@
 
 use std::{io, path::Path};
 
-use backup_api::Space;
+use backup_api::{Failure, FailureCode, Space};
+
+use crate::jobs::size;
+
+/// How much is written between two looks at the free space.
+pub(crate) const SPACE_STEP: u64 = 64 << 20;
 
 /// Size and free space of the disk that holds `folder`.
 pub fn space(folder: &Path) -> io::Result<Space> {
     let disk = rustix::fs::statvfs(folder)?;
     let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
     Ok(Space { total_bytes: bytes(disk.f_blocks), free_bytes: bytes(disk.f_bavail), repositories_bytes: 0 })
+}
+
+/// A backup that does not fit, with what it needs in words.
+pub(crate) fn no_room(need: &str, free: u64, keep_free: u64) -> Failure {
+    Failure {
+        code: FailureCode::NoSpace,
+        message: format!(
+            "The backup needs {need}, but the disk of the backup server has {} free, of which {} stay free. Free some \
+             space, delete backups that are not needed any more, or move the data folder to a larger disk.",
+            size(free),
+            size(keep_free)
+        ),
+    }
 }
 
 /// The most memory that this process has had resident so far; `None` where the system does not tell.

@@ -146,7 +146,7 @@ impl BackupServer {
         let fetching = config.fetching(staging)?;
         let fetches = Fetches::new(layout.fetches(), &key);
         let cut_off = fetches.load().map_err(failed)?;
-        let repositories = Repositories::open(layout.root())?;
+        let repositories = Repositories::keeping_free(layout.root(), config.keep_free_bytes())?;
         sweep(&repositories).await?;
         let restores = Restores::load(layout.restores(), &key).map_err(failed)?;
         let journal = Journal::new(layout.jobs());

@@ -46,15 +46,7 @@ fn judge(free: u64, needed: Option<u64>, keep_free: u64) -> Result<String, Failu
     if free >= keep_free.saturating_add(needed.unwrap_or(0)) {
         return Ok(format!("The backup needs {need}; {} are free.", size(free)));
     }
-    Err(Failure {
-        code: FailureCode::NoSpace,
-        message: format!(
-            "The backup needs {need}, but the disk of the backup server has {} free, of which {} stay free. Free some \
-             space, delete backups that are not needed any more, or move the data folder to a larger disk.",
-            size(free),
-            size(keep_free)
-        ),
-    })
+    Err(disk::no_room(&need, free, keep_free))
 }
 
 #[cfg(test)]

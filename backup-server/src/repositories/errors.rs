@@ -22,6 +22,9 @@ pub enum StorageError {
         "The disk of this server's repositories is full. Free some space, or delete backups that are not needed any more."
     )]
     NoSpace,
+    /// Going on would use the space that is to stay free.
+    #[error("{}", .0.message)]
+    Reserve(Failure),
     /// The repository could not be read or written.
     #[error(
         "The repository could not be {doing}: {cause}. Look at the disk and at the rights of the server's data folder."
@@ -65,7 +68,7 @@ impl StorageError {
         match self {
             Self::NoSuchRepository(_) | Self::NoSuchBackup(_) => ErrorCode::NotFound,
             Self::BackupExists(_) => ErrorCode::Conflict,
-            Self::NoSpace => ErrorCode::NoSpace,
+            Self::NoSpace | Self::Reserve(_) => ErrorCode::NoSpace,
             Self::Unavailable { .. } | Self::FolderAbsent { .. } | Self::Damaged(_) => ErrorCode::StorageUnavailable,
             Self::OutOfRange(_) => ErrorCode::Invalid,
             Self::Source(_) | Self::Cancelled | Self::Internal(_) => ErrorCode::Internal,
@@ -75,7 +78,7 @@ impl StorageError {
     /// The code for a job that failed with it.
     pub const fn failure_code(&self) -> FailureCode {
         match self {
-            Self::NoSpace => FailureCode::NoSpace,
+            Self::NoSpace | Self::Reserve(_) => FailureCode::NoSpace,
             Self::Source(failure) => failure.code,
             Self::Cancelled => FailureCode::Cancelled,
             Self::Internal(_) => FailureCode::Internal,

@@ -4,7 +4,7 @@
 //! snapshots never pass: the one snapshot of a backup is written after everything was compared, through an open gate.
 
 use std::{
-    io,
+    fmt, io,
     sync::{
         Mutex, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -13,7 +13,8 @@ use std::{
 
 use rustic_core::{ErrorKind, FileType, Id, RusticError, RusticResult};
 
-use super::errors::StorageError;
+use super::errors::{During as _, StorageError};
+use crate::{disk, jobs::size};
 
 /// Whether snapshots may be written, what went wrong first, and how much was written.
 #[derive(Debug, Default)]
@@ -26,12 +27,52 @@ pub(super) struct Gate {
     /// Set when the backup is over; shared by whoever writes a file at the moment.
     over: RwLock<bool>,
     room: Option<AtomicU64>,
+    reserve: Option<Reserve>,
+}
+
+/// Tells how much of the disk is free.
+pub(super) type AskFree = Box<dyn Fn() -> io::Result<u64> + Send + Sync>;
+
+/// What stays free on the disk while a backup is written.
+struct Reserve {
+    bytes: u64,
+    ask: AskFree,
+    /// Bytes between two questions.
+    step: u64,
+    since: AtomicU64,
+}
+
+impl fmt::Debug for Reserve {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reserve({})", self.bytes)
+    }
+}
+
+impl Reserve {
+    /// Looks at the disk before the first bytes, and again after each step.
+    fn check(&self, bytes: u64, written: u64) -> Result<(), StorageError> {
+        if self.since.fetch_add(bytes, Ordering::SeqCst).saturating_add(bytes) < self.step {
+            return Ok(());
+        }
+        self.since.store(0, Ordering::SeqCst);
+        let free = (self.ask)().during("written")?;
+        if free >= self.bytes.saturating_add(bytes) {
+            return Ok(());
+        }
+        let need = format!("more than {}", size(written.saturating_add(bytes)));
+        Err(StorageError::Reserve(disk::no_room(&need, free, self.bytes)))
+    }
 }
 
 impl Gate {
     /// For a backup: the library's snapshot files are dropped without a word until [`Self::open`].
     pub(super) fn closed() -> Self {
         Self { closed: AtomicBool::new(true), ..Self::default() }
+    }
+
+    /// Keeps so many bytes of the disk free: asks for the free space before the first bytes and after each step.
+    pub(super) fn keeping(self, bytes: u64, step: u64, ask: AskFree) -> Self {
+        Self { reserve: Some(Reserve { bytes, ask, step, since: AtomicU64::new(step) }), ..self }
     }
 
     /// A disk with so much room, to be seen full in a test.
@@ -79,6 +120,11 @@ impl Gate {
             && room.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(bytes)).is_err()
         {
             return Err(io::ErrorKind::StorageFull.into());
+        }
+        if let Some(Err(failure)) = self.reserve.as_ref().map(|reserve| reserve.check(bytes, self.written())) {
+            let told = io::Error::new(io::ErrorKind::StorageFull, failure.to_string());
+            self.fail(failure);
+            return Err(told);
         }
         self.written.fetch_add(bytes, Ordering::SeqCst);
         Ok(())

@@ -44,6 +44,7 @@ use tokio::sync::{OwnedRwLockWriteGuard, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::disk;
 use errors::During as _;
 use export::Plan;
 use gate::Gate;
@@ -84,8 +85,13 @@ pub struct Export {
 impl Repositories {
     /// Opens the repositories below `data`, making the folders that are not there yet.
     pub fn open(data: &Path) -> Result<Self, StorageError> {
+        Self::keeping_free(data, 0)
+    }
+
+    /// The same; so many bytes of the disk stay free while a backup is stored, or it fails.
+    pub fn keeping_free(data: &Path, keep_free: u64) -> Result<Self, StorageError> {
         let home = Home::open(data).during("opened")?;
-        Ok(Self { inner: Arc::new(Inner { home, locks: Mutex::default() }) })
+        Ok(Self { inner: Arc::new(Inner { home, keep_free, locks: Mutex::default() }) })
     }
 
     /// Stores a backup, whole or not at all. The repository is made when it is the first.
@@ -98,7 +104,9 @@ impl Repositories {
         progress: ReportProgress,
         cancel: CancellationToken,
     ) -> Result<Backup, StorageError> {
-        let gate = Arc::new(Gate::closed());
+        let folder = self.inner.home.folder(repository);
+        let free = move || disk::space(&folder).map(|space| space.free_bytes);
+        let gate = Arc::new(Gate::closed().keeping(self.inner.keep_free, disk::SPACE_STEP, Box::new(free)));
         self.ingest_through(Ingest { repository, backup, content, finish, progress, cancel, gate }).await
     }
 
@@ -292,6 +300,7 @@ impl Repositories {
 
 struct Inner {
     home: Home,
+    keep_free: u64,
     locks: Mutex<HashMap<RepositoryId, Arc<Lock>>>,
 }
 

@@ -1,12 +1,24 @@
 //! What needs a look behind the public door: a disk that fills up, and a zip too large to be made in a test.
 
-use std::{fs::File, io::Cursor, os::unix::fs::FileExt, path::Path, process::Command, sync::Arc};
+use std::{
+    fs::File,
+    io::Cursor,
+    os::unix::fs::FileExt,
+    path::Path,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use backup_api::{BackupFormat, BackupId, DatabaseName, ErrorCode, FailureCode, RepositoryId};
 use chrono::DateTime;
 use rand::{RngCore, SeedableRng, rngs::StdRng};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+use crate::disk::SPACE_STEP;
 
 use super::{
     Content, ContentFile, NewBackup, Repositories, StorageError,
@@ -66,6 +78,34 @@ async fn a_disk_that_fills_up_at_any_moment_makes_no_backup_and_leaves_nothing()
     let left = repositories.bytes_used().await.unwrap();
     assert!(left < empty + 2000, "{left} bytes are left, {empty} before");
     repositories.ingest_through(ingest(3, BYTES, Gate::closed())).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_must_stay_free_is_looked_at_while_storing() {
+    const BYTES: usize = 20_000_000;
+    const KEPT: u64 = 1_000_000_000;
+    let data = tempfile::tempdir().unwrap();
+    let repositories = Repositories::open(data.path()).unwrap();
+    let asked = Arc::new(AtomicU64::new(0));
+    // Somebody else takes a hundred megabytes between two looks.
+    let keeping = |step, free: u64| {
+        let asked = Arc::clone(&asked);
+        asked.store(0, Ordering::SeqCst);
+        let ask = move || Ok(free - 100_000_000 * asked.fetch_add(1, Ordering::SeqCst));
+        Gate::closed().keeping(KEPT, step, Box::new(ask))
+    };
+    for (looks, free) in [(1, KEPT - 1), (2, KEPT + 100_000_000)] {
+        let failed = repositories.ingest_through(ingest(1, BYTES, keeping(1_000_000, free))).await.unwrap_err();
+        assert_eq!((failed.code(), failed.failure_code()), (ErrorCode::NoSpace, FailureCode::NoSpace));
+        let said = failed.to_string();
+        assert!(said.starts_with("The backup needs more than ") && said.contains("of which 1000.0 MB stay"), "{said}");
+        assert!(asked.load(Ordering::SeqCst) >= looks);
+        assert_eq!(repositories.list(REPOSITORY).await.unwrap(), []);
+        assert!(repositories.bytes_used().await.unwrap() < 20_000, "it took its bytes back");
+    }
+    let whole = repositories.ingest_through(ingest(1, BYTES, keeping(SPACE_STEP, 2 * KEPT))).await.unwrap();
+    assert!(whole.stored_bytes > BYTES as u64);
+    assert_eq!(asked.load(Ordering::SeqCst), 1, "a look is not for each file");
 }
 
 fn length(entries: &[(&str, u64)]) -> u64 {

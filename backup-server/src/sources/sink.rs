@@ -9,11 +9,10 @@ use tokio::{
 };
 
 use super::{Staging, staging::StagedFile};
+use crate::disk::SPACE_STEP;
 
 /// Odoo sends pieces of 261 bytes on average; the disk gets larger ones.
 const BUFFER: usize = 1 << 20;
-/// How much is written between two looks at the free space.
-const SPACE_STEP: u64 = 64 << 20;
 /// How much is kept to tell a web page from a file.
 const HEAD: usize = 64 * 1024;
 
