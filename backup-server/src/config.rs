@@ -178,7 +178,7 @@ impl Config {
         Duration::from_secs(self.grace_seconds)
     }
 
-    /// Passes a named point of a restore.
+    /// Passes a named point of a backup or restore.
     pub(crate) async fn pass(&self, point: &str) {
         let paused = self.pause_at.as_deref().and_then(|pause| pause.split_once('='));
         let Some((_, file)) = paused.filter(|(at, _)| *at == point) else { return };

@@ -28,6 +28,7 @@ impl BackupJob {
         let report = self.check_source(&context).await?;
         self.check_space(&context, &report).await?;
         let opened = self.open(&context).await?;
+        self.app.config.pass("checked").await;
         self.store(&context, opened, began).await
     }
 

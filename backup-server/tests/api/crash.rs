@@ -4,13 +4,14 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use backup_api::{BackupFormat, Client, Job, JobState, Phase, Secret, StartBackup};
 use testbed::{Cluster, odoo::Trap};
 use url::Url;
 
-use crate::setting::{Origin, REPOSITORY, fake_pg_dump, files_in, run, start, until};
+use crate::setting::{Origin, REPOSITORY, fake_pg_dump, files_in, run, start, until, write_program};
 
 /// A backup server as a process of its own.
 pub struct Process {
@@ -159,10 +160,68 @@ async fn killed_at_every_step_of_storing() {
         let request = start(&origin.direct(), BackupFormat::Zip);
         process.client.start_backup(REPOSITORY, &request).await.unwrap();
         let watched = data.path().join("repositories").join(REPOSITORY.to_string()).join(folder);
-        tokio::task::spawn_blocking(move || while !holds_a_file(&watched) {}).await.unwrap();
+        until_it_holds_a_file(watched).await;
         process.kill();
         assert_consistent(data.path(), &request, &origin).await;
     }
+}
+
+/// What came from Odoo lies in the staging folder meanwhile, which is swept.
+#[tokio::test]
+async fn killed_at_every_step_of_storing_what_odoo_sent() {
+    let origin = Origin::new("crash_odoo_steps");
+    let odoo = origin.odoo();
+    let zips = ["config", "data", "index", "snapshots"].map(|folder| (BackupFormat::Zip, folder));
+    let dumps = ["data", "snapshots"].map(|folder| (BackupFormat::Dump, folder));
+    for (format, folder) in zips.into_iter().chain(dumps) {
+        let data = tempfile::tempdir().unwrap();
+        let process = Process::start(data.path(), Cluster::shared().bin());
+        let request = start(&origin.through(&odoo), format);
+        process.client.start_backup(REPOSITORY, &request).await.unwrap();
+        until_it_holds_a_file(data.path().join("repositories").join(REPOSITORY.to_string()).join(folder)).await;
+        process.kill();
+        assert_consistent(data.path(), &request, &origin).await;
+    }
+}
+
+/// Killed with a zip that was checked to its end, and while `pg_restore` reads a dump.
+#[tokio::test]
+async fn killed_while_what_odoo_sent_is_verified() {
+    let origin = Origin::new("crash_verify");
+    let odoo = origin.odoo();
+    let slow = origin.folder.path().join("slow");
+    let bin = fake_pg_dump(&slow, "exit 1");
+    std::fs::remove_file(bin.join("pg_restore")).unwrap();
+    write_program(&bin.join("pg_restore"), "#!/bin/sh\nexec sleep 20\n");
+    for (format, bin) in [(BackupFormat::Zip, Cluster::shared().bin()), (BackupFormat::Dump, bin.as_path())] {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let file = folder.path().join("checked");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_backup-server"));
+        command.arg("--data").arg(&data).arg("--pause-at").arg(format!("checked={}", file.display()));
+        let process = Process::from(command, &data, bin);
+        let request = start(&origin.through(&odoo), format);
+        process.client.start_backup(REPOSITORY, &request).await.unwrap();
+        until(&process.client, request.job, |job| job.phase == Phase::Verifying).await;
+        if format == BackupFormat::Zip {
+            until_it_holds_a_file(file).await;
+        }
+        assert_eq!(files_in(&data.join("staging")).len(), 1);
+        process.kill();
+        let job = assert_consistent(&data, &request, &origin).await;
+        assert_eq!(job.state, JobState::Interrupted);
+    }
+}
+
+/// Watches as closely as it can, but not for ever.
+async fn until_it_holds_a_file(path: PathBuf) {
+    let deadline = Instant::now() + Duration::from_mins(2);
+    let watching = move || {
+        while !holds_a_file(&path) {
+            assert!(Instant::now() < deadline, "{} holds no file", path.display());
+        }
+    };
+    tokio::task::spawn_blocking(watching).await.unwrap();
 }
 
 fn holds_a_file(path: &Path) -> bool {

@@ -7,20 +7,72 @@ use std::{
     process::Command,
 };
 
-use backup_api::{BackupFormat, FailureCode, JobState, ProblemCode, Secret, Source};
+use backup_api::{
+    Backup, BackupFormat, CreateLink, FailureCode, JobId, JobState, LinkCompression, ProblemCode, Secret, Source,
+    StartVerification,
+};
+use backup_server::Config;
 use testbed::{
     Cluster,
     odoo::{StandIn, Trap},
 };
+use uuid::Uuid;
 
 use crate::{
     crash::Process,
-    setting::{Origin, REPOSITORY, Served, fake_pg_dump, log_of, run, start},
+    setting::{Origin, REPOSITORY, Served, fake_pg_dump, files_in, log_of, run, start, until},
 };
 
+/// A backup server with a good backup, of which nothing that fails may touch a byte.
+struct Stage {
+    served: Served,
+    good: Backup,
+    content: Vec<u8>,
+}
+
+impl Stage {
+    async fn new(origin: &Origin) -> Self {
+        Self::with(origin, |_| {}).await
+    }
+
+    /// The good one comes through an Odoo, for which no program of PostgreSQL is needed here.
+    async fn with(origin: &Origin, change: impl FnOnce(&mut Config)) -> Self {
+        let served = Served::start_with(change).await;
+        let good = served.made(REPOSITORY, &origin.through(&origin.odoo()), BackupFormat::Zip).await;
+        let content = download(&served, &good).await;
+        Self { served, good, content }
+    }
+
+    /// The files that make a snapshot a backup.
+    fn snapshots(&self) -> Vec<PathBuf> {
+        let mut files = files_in(&self.served.data.join(format!("repositories/{REPOSITORY}/snapshots")));
+        files.sort();
+        files
+    }
+
+    /// Asked at the end of a test: the repository is sound, and the good backup is what it was.
+    async fn assert_sound(&self) {
+        assert!(download(&self.served, &self.good).await == self.content, "the good backup has changed");
+        let start = StartVerification { job: JobId(Uuid::new_v4()) };
+        self.served.client.start_verification(REPOSITORY, &start).await.unwrap();
+        let verified = until(&self.served.client, start.job, |job| job.state.is_final()).await;
+        assert_eq!((verified.state, verified.failure), (JobState::Succeeded, None));
+    }
+}
+
+async fn download(served: &Served, backup: &Backup) -> Vec<u8> {
+    let wanted = CreateLink { expires_in_seconds: 900, compression: LinkCompression::Stored };
+    let link = served.client.create_link(REPOSITORY, backup.id, &wanted).await.unwrap();
+    let answer = reqwest::get(served.base.join(&link.path).unwrap()).await.unwrap();
+    assert!(answer.status().is_success());
+    answer.bytes().await.unwrap().to_vec()
+}
+
 /// Runs a backup that must fail for this reason and leave no trace.
-async fn must_fail(served: &Served, what: &str, source: &Source, format: BackupFormat, code: FailureCode, word: &str) {
-    let before = served.client.backups(REPOSITORY).await.unwrap();
+async fn must_fail(stage: &Stage, what: &str, source: &Source, format: BackupFormat, code: FailureCode, word: &str) {
+    let served = &stage.served;
+    let before = (served.client.backups(REPOSITORY).await.unwrap(), stage.snapshots());
+    assert!(before.0.contains(&stage.good), "{what}: the good backup is gone");
     let job = served.backup(REPOSITORY, source, format).await;
     let log = log_of(&served.client, job.id).await;
     let failure = job.failure.unwrap_or_else(|| panic!("{what} as {format:?} succeeded:\n{log}"));
@@ -28,7 +80,8 @@ async fn must_fail(served: &Served, what: &str, source: &Source, format: BackupF
     assert!(failure.message.contains(word), "{what} as {format:?} does not say “{word}”: {}", failure.message);
     assert!(log.contains("Error "), "{what}: the log does not say why:\n{log}");
     assert_eq!(job.backup, None, "{what}");
-    assert_eq!(served.client.backups(REPOSITORY).await.unwrap(), before, "{what}");
+    let after = (served.client.backups(REPOSITORY).await.unwrap(), stage.snapshots());
+    assert_eq!(after, before, "{what}");
     assert!(served.staged().is_empty(), "{what} left {:?}", served.staged());
 }
 
@@ -43,20 +96,23 @@ async fn an_odoo_that_refuses_is_no_backup() {
     use FailureCode::Source as Refused;
     let origin = Origin::new("truth_refuse");
     let odoo = origin.odoo();
-    let served = Served::start().await;
+    let stage = Stage::new(&origin).await;
     let good = origin.through(&odoo);
-    let zip = BackupFormat::Zip;
     let wrong = odoo_with(&origin, &odoo, "truth_refuse", "wrong");
-    must_fail(&served, "wrong password", &wrong, zip, Refused, "master password").await;
     let unknown = odoo_with(&origin, &odoo, "truth_nobody", &odoo.master_password());
-    must_fail(&served, "unknown database", &unknown, zip, Refused, "truth_nobody").await;
-    odoo.configure(|options| options.list_db = false);
-    must_fail(&served, "manager disabled", &good, zip, Refused, "database manager").await;
-    odoo.configure(|options| {
-        options.list_db = true;
-        options.master_password = "admin".to_owned();
-    });
-    must_fail(&served, "insecure password", &good, zip, Refused, "admin").await;
+    for format in [BackupFormat::Zip, BackupFormat::Dump] {
+        must_fail(&stage, "wrong password", &wrong, format, Refused, "master password").await;
+        must_fail(&stage, "unknown database", &unknown, format, Refused, "truth_nobody").await;
+        odoo.configure(|options| options.list_db = false);
+        must_fail(&stage, "manager disabled", &good, format, Refused, "database manager").await;
+        odoo.configure(|options| options.list_db = true);
+    }
+    let master_password = odoo.master_password();
+    for format in [BackupFormat::Zip, BackupFormat::Dump] {
+        odoo.configure(|options| options.master_password = "admin".to_owned());
+        must_fail(&stage, "insecure password", &good, format, Refused, "admin").await;
+        odoo.configure(|options| options.master_password.clone_from(&master_password));
+    }
     assert_eq!(odoo.password_changes(), 0, "the insecure password was not changed by asking");
     assert_eq!(odoo.backup_posts(), 0, "no form was sent where the test said no");
     let nobody = Source::OdooHttp {
@@ -64,7 +120,8 @@ async fn an_odoo_that_refuses_is_no_backup() {
         database: origin.name(),
         master_password: Secret::new("x"),
     };
-    must_fail(&served, "nobody there", &nobody, zip, FailureCode::Unreachable, "127.0.0.1").await;
+    must_fail(&stage, "nobody there", &nobody, BackupFormat::Zip, FailureCode::Unreachable, "127.0.0.1").await;
+    stage.assert_sound().await;
 }
 
 #[tokio::test]
@@ -72,7 +129,7 @@ async fn a_bad_answer_of_odoo_is_no_backup() {
     use FailureCode::{Incomplete, OdooError, PgDump};
     let origin = Origin::new("truth_answer");
     let odoo = origin.odoo();
-    let served = Served::start().await;
+    let stage = Stage::new(&origin).await;
     let source = origin.through(&odoo);
     let page = Trap::ErrorPage("Database backup error: Something broke".to_owned());
     let cases = [
@@ -88,64 +145,76 @@ async fn a_bad_answer_of_odoo_is_no_backup() {
     ];
     for (what, trap, zip, dump) in cases {
         odoo.set_trap(trap);
-        must_fail(&served, what, &source, BackupFormat::Zip, zip, "").await;
+        must_fail(&stage, what, &source, BackupFormat::Zip, zip, "").await;
         if what != "flipped byte" {
             // A custom dump has no checksums: a byte inside a row's text cannot be noticed by anyone.
-            must_fail(&served, what, &source, BackupFormat::Dump, dump, "").await;
+            must_fail(&stage, what, &source, BackupFormat::Dump, dump, "").await;
         }
     }
     odoo.set_trap(Trap::HalfDumpSql);
-    must_fail(&served, "half of dump.sql", &source, BackupFormat::Zip, PgDump, "").await;
+    must_fail(&stage, "half of dump.sql", &source, BackupFormat::Zip, PgDump, "").await;
     odoo.set_trap(Trap::None);
     odoo.configure(|options| options.workers = true);
-    served.made(REPOSITORY, &source, BackupFormat::Zip).await;
+    stage.served.made(REPOSITORY, &source, BackupFormat::Zip).await;
     odoo.set_trap(Trap::WorkerKilled);
-    must_fail(&served, "worker killed after a good one", &source, BackupFormat::Zip, Incomplete, "").await;
+    must_fail(&stage, "worker killed after a good one", &source, BackupFormat::Zip, Incomplete, "").await;
+    stage.assert_sound().await;
 }
 
 #[tokio::test]
 async fn an_odoo_that_stops_sending_fails_after_the_set_time() {
     let origin = Origin::new("truth_stall");
     let odoo = origin.odoo();
-    let served = Served::start_with(|config| (config.stall_seconds, config.first_byte_seconds) = (1, 1)).await;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    // Made by one with more patience than that.
+    let patient = Process::start(&data, Cluster::shared().bin());
+    let good = run(&patient.client, REPOSITORY, &start(&origin.direct(), BackupFormat::Dump)).await.backup.unwrap();
+    patient.kill();
+    let served = Served::start_in(&data, |config| (config.stall_seconds, config.first_byte_seconds) = (1, 1)).await;
+    let content = download(&served, &good).await;
+    let stage = Stage { served, good, content };
     for trap in [Trap::Stall, Trap::StallMidBody] {
         odoo.set_trap(trap);
         let source = origin.through(&odoo);
-        must_fail(&served, "stalled", &source, BackupFormat::Zip, FailureCode::Stalled, "").await;
+        must_fail(&stage, "stalled", &source, BackupFormat::Zip, FailureCode::Stalled, "").await;
     }
+    stage.assert_sound().await;
 }
 
 #[tokio::test]
 async fn a_postgres_that_refuses_is_no_backup() {
     use FailureCode::Source as Refused;
     let origin = Origin::new("truth_postgres");
-    let served = Served::start().await;
+    let stage = Stage::new(&origin).await;
     let zip = BackupFormat::Zip;
     let url = Cluster::shared().url().replace(Cluster::shared().password(), "wrong");
-    must_fail(&served, "wrong password", &origin.direct_through(&url), zip, Refused, "password").await;
+    must_fail(&stage, "wrong password", &origin.direct_through(&url), zip, Refused, "password").await;
     let nobody = origin.direct_through("postgres://odoo:x@127.0.0.1:1/");
-    must_fail(&served, "nobody there", &nobody, zip, FailureCode::Unreachable, "127.0.0.1").await;
+    must_fail(&stage, "nobody there", &nobody, zip, FailureCode::Unreachable, "127.0.0.1").await;
     let unknown = Source::Postgres {
         url: Secret::new(Cluster::shared().url()),
         database: backup_api::DatabaseName::parse("truth_nobody").unwrap(),
         filestore: None,
         addons: Vec::new(),
     };
-    must_fail(&served, "unknown database", &unknown, zip, Refused, "truth_nobody").await;
+    must_fail(&stage, "unknown database", &unknown, zip, Refused, "truth_nobody").await;
     let lost = Source::Postgres {
         url: Secret::new(Cluster::shared().url()),
         database: origin.name(),
         filestore: Some("/nowhere/filestore".to_owned()),
         addons: Vec::new(),
     };
-    must_fail(&served, "no filestore", &lost, zip, Refused, "/nowhere/filestore").await;
+    must_fail(&stage, "no filestore", &lost, zip, Refused, "/nowhere/filestore").await;
+    stage.assert_sound().await;
 }
 
 async fn with_pg_dump(origin: &Origin, what: &str, bin: PathBuf, code: FailureCode, word: &str) {
-    let served = Served::start_with(|config| config.pg_bin = vec![bin]).await;
+    let stage = Stage::with(origin, |config| config.pg_bin = vec![bin]).await;
     for format in [BackupFormat::Zip, BackupFormat::Dump] {
-        must_fail(&served, what, &origin.direct(), format, code, word).await;
+        must_fail(&stage, what, &origin.direct(), format, code, word).await;
     }
+    stage.assert_sound().await;
 }
 
 #[tokio::test]
@@ -161,6 +230,8 @@ async fn a_pg_dump_that_is_missing_too_old_failing_or_killed_is_no_backup() {
     with_pg_dump(&origin, "status 1 after all bytes", status, PgDump, "it broke").await;
     let killed = fake("killed", "$REAL \"$@\" | head -c 50000; kill -9 $$");
     with_pg_dump(&origin, "killed", killed, PgDump, "").await;
+    let cut = fake("cut", "$REAL \"$@\" | head -c 200000");
+    with_pg_dump(&origin, "cut, status 0", cut, PgDump, "not complete").await;
 }
 
 fn old_pg_dump(folder: &Path) -> PathBuf {
@@ -207,17 +278,17 @@ async fn a_filestore_that_is_there_but_cannot_be_read_is_no_backup() {
 async fn a_zip_of_odoos_with_none_of_the_files_is_no_backup() {
     let origin = Origin::new("truth_bare");
     let odoo = origin.odoo();
-    let served = Served::start().await;
+    let stage = Stage::new(&origin).await;
     fs::rename(&origin.database.filestore, origin.folder.path().join("elsewhere")).unwrap();
     let source = origin.through(&odoo);
-    must_fail(&served, "no files", &source, BackupFormat::Zip, FailureCode::Source, "data_dir").await;
-    served.made(REPOSITORY, &source, BackupFormat::Dump).await;
+    must_fail(&stage, "no files", &source, BackupFormat::Zip, FailureCode::Source, "data_dir").await;
+    stage.served.made(REPOSITORY, &source, BackupFormat::Dump).await;
 }
 
 #[tokio::test]
 async fn a_dump_needs_no_filestore() {
     let origin = Origin::new("truth_dump_only");
-    let served = Served::start().await;
+    let stage = Stage::new(&origin).await;
     for filestore in [None, Some("/nowhere/filestore".to_owned())] {
         let source = Source::Postgres {
             url: Secret::new(Cluster::shared().url()),
@@ -225,7 +296,7 @@ async fn a_dump_needs_no_filestore() {
             filestore,
             addons: Vec::new(),
         };
-        must_fail(&served, "no filestore", &source, BackupFormat::Zip, FailureCode::Source, "format dump").await;
-        served.made(REPOSITORY, &source, BackupFormat::Dump).await;
+        must_fail(&stage, "no filestore", &source, BackupFormat::Zip, FailureCode::Source, "format dump").await;
+        stage.served.made(REPOSITORY, &source, BackupFormat::Dump).await;
     }
 }
