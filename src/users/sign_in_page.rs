@@ -32,6 +32,10 @@ pub fn SignInPage() -> impl IntoView {
                     {move || if action.pending().get() { "Signing in …" } else { "Sign in" }}
                 </button>
             </ActionForm>
+            <p class="hint">
+                "No account yet? The first one is made with the link that Holdfast printed when it started; "
+                <code>"holdfast set-up-link"</code> " prints a new one."
+            </p>
         </Door>
     }
 }
