@@ -4,4 +4,5 @@
 mod odoo;
 mod odoo_traps;
 mod postgres;
+mod programs;
 mod setting;
