@@ -78,7 +78,7 @@ pub fn assert_same(left: &str, right: &str) {
 
 /// The client programs of the test server.
 pub fn tool() -> PgTool {
-    PgTools::in_folders(&[Cluster::shared().bin().to_owned()]).all().next().unwrap().clone()
+    PgTools::in_folders(&[Cluster::shared().bin().to_owned()]).all().remove(0)
 }
 
 /// A whole dump with these statements.
