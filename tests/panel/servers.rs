@@ -132,9 +132,12 @@ impl Proxy {
     fn router(&self) -> Router {
         let is_gone = Arc::clone(&self.0);
         let unauthorized = || ApiError { code: ErrorCode::Unauthorized, message: "Not this token.".to_owned() };
-        Router::new().fallback(async move || match is_gone.load(Ordering::Relaxed) {
-            true => StatusCode::BAD_GATEWAY.into_response(),
-            false => (StatusCode::UNAUTHORIZED, Json(unauthorized())).into_response(),
+        Router::new().fallback(async move || {
+            if is_gone.load(Ordering::Relaxed) {
+                StatusCode::BAD_GATEWAY.into_response()
+            } else {
+                (StatusCode::UNAUTHORIZED, Json(unauthorized())).into_response()
+            }
         })
     }
 }
