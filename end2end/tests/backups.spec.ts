@@ -8,6 +8,7 @@ import type { Page } from "@playwright/test";
 import { readDump, readZip, restoreAndAsk, sql } from "./archives.ts";
 import { expect, test } from "./fixtures.ts";
 import { addServer, SEPARATE } from "./servers.ts";
+import { slowOdoo } from "./slow-odoo.ts";
 import { choose, createSubscription, line, startBackup } from "./subscriptions.ts";
 
 const COUNTS = "SELECT (SELECT count(*) FROM ir_attachment), (SELECT count(*) FROM res_partner)";
@@ -109,13 +110,13 @@ test("comment, pin, search, filter and delete", async ({ page, facts, open, chec
     await page.getByRole("button", { name: "Save", exact: true }).click();
     await expect(line(page, "before the upgrade")).toBeVisible();
 
-    await choose(page, "before the upgrade", /^Pin/);
     const uuid = line(page, "before the upgrade").locator(".uuid");
     await uuid.click();
     const selected = await page.evaluate(() => document.getSelection()?.toString());
     expect(selected, "a click selects the whole of it, without a clipboard").toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
     expect(selected).toBe(await uuid.textContent());
 
+    await choose(page, "before the upgrade", /^Pin/);
     await expect(line(page, "before the upgrade")).toContainText("Pinned");
     await page.getByRole("link", { name: "Pinned", exact: true }).click();
     await expect(line(page, "another line")).toHaveCount(0);
@@ -127,13 +128,6 @@ test("comment, pin, search, filter and delete", async ({ page, facts, open, chec
     await page.getByRole("searchbox").fill("");
     await expect(line(page, "before the upgrade")).toBeVisible();
 
-    await choose(page, "another line", /^Delete/);
-    const dialog = page.getByRole("dialog", { name: "Delete this backup?" });
-    await expect(dialog).toContainText("another line");
-    await checkAccessibility();
-    await dialog.getByRole("link", { name: "Cancel" }).click();
-    await expect(line(page, "another line")).toBeVisible();
-    await choose(page, "another line", /^Delete/);
     await choose(page, "before the upgrade", /^Delete/);
     const pinned = page.getByRole("dialog", { name: "Delete this backup?" });
     await expect(pinned).toContainText("It is pinned");
@@ -143,6 +137,13 @@ test("comment, pin, search, filter and delete", async ({ page, facts, open, chec
     await pinned.getByRole("link", { name: "Cancel" }).click();
     await expect(line(page, "before the upgrade")).not.toContainText("Pinned");
 
+    await choose(page, "another line", /^Delete/);
+    const dialog = page.getByRole("dialog", { name: "Delete this backup?" });
+    await expect(dialog).toContainText("another line");
+    await checkAccessibility();
+    await dialog.getByRole("link", { name: "Cancel" }).click();
+    await expect(line(page, "another line")).toBeVisible();
+    await choose(page, "another line", /^Delete/);
     await dialog.getByRole("button", { name: "Delete", exact: true }).click();
     await expect(line(page, "another line")).toHaveCount(0);
     await expect(line(page, "before the upgrade")).toBeVisible();
@@ -184,4 +185,35 @@ test("a failed backup stays visible with its reason and without a download", asy
     await expect(page.getByRole("heading", { name: /Backup of Failing/, level: 1 })).toBeVisible();
     await expect(page.getByText("nosuchdatabase").first()).toBeVisible();
     await checkAccessibility();
+});
+
+test("a backup that waits for Odoo says so and for how long, and is cancelled", async ({
+    page,
+    facts,
+    open,
+    checkAccessibility,
+}) => {
+    const odoo = await slowOdoo(facts.odoo.odoo_url);
+    try {
+        await createSubscription(page, facts, { name: "Cancelled", connection: "odoo", odoo_url: odoo.url });
+        await open(new URL(page.url()).pathname);
+        await startBackup(page, "zip", "not wanted");
+        const card = page.getByRole("region", { name: "Backup under way" });
+        await expect(card).toContainText("Waiting for Odoo");
+        const elapsed = card.getByText(/^running for \d+ s$/);
+        await expect(elapsed).toBeVisible();
+        const before = await elapsed.textContent();
+        await expect(elapsed, "the time goes on").not.toHaveText(before ?? "");
+        await checkAccessibility();
+
+        await card.getByRole("button", { name: "Cancel" }).click();
+        await expect(page.getByText("Backup of Cancelled was cancelled")).toBeVisible();
+        await odoo.hungUp;
+        await expect(card).toHaveCount(0);
+        await expect(line(page, "not wanted")).toHaveCount(0);
+        await expect(page.getByRole("link", { name: "Create the first backup" })).toBeVisible();
+        await expect(page.getByText("Danger · no backup yet")).toBeVisible();
+    } finally {
+        odoo.stop();
+    }
 });
