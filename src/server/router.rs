@@ -1,6 +1,6 @@
 //! The panel's routes.
 
-use std::panic::AssertUnwindSafe;
+use std::{panic::AssertUnwindSafe, sync::OnceLock};
 
 use axum::{
     Extension, Router,
@@ -11,7 +11,7 @@ use axum::{
     routing::{any, get, post},
 };
 use leptos::{config::LeptosOptions, prelude::provide_context};
-use leptos_axum::{LeptosRoutes, generate_route_list};
+use leptos_axum::{AxumRouteListing, LeptosRoutes, generate_route_list};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{Panel, assets, db::query, headers, metrics, origin, refused, session};
@@ -40,6 +40,13 @@ impl FromRef<AppState> for LeptosOptions {
     }
 }
 
+/// Where the pages are. Listed once in a process: meanwhile Leptos lets no resource of any page load, and one that was to
+/// begin just then would never end. With several panels in a process, as in tests, one can serve while another starts.
+fn addresses_of_pages() -> Vec<AxumRouteListing> {
+    static LISTED: OnceLock<Vec<AxumRouteListing>> = OnceLock::new();
+    LISTED.get_or_init(|| generate_route_list(App)).clone()
+}
+
 /// All routes; `embedded` is the backup server of this process.
 pub fn build(panel: &Panel, options: LeptosOptions, embedded: Option<Router>) -> Router {
     let state = AppState { panel: panel.clone(), options: options.clone() };
@@ -51,7 +58,7 @@ pub fn build(panel: &Panel, options: LeptosOptions, embedded: Option<Router>) ->
         }
     };
     let pages = Router::new()
-        .leptos_routes_with_context(&state, generate_route_list(App), context, move || shell(options.clone()))
+        .leptos_routes_with_context(&state, addresses_of_pages(), context, move || shell(options.clone()))
         .route("/events/operations", get(operations::events::stream))
         .route("/subscriptions/preview", post(schedules::preview::show))
         .route("/lines/{line}/download", get(backups::download::redirect))
