@@ -4,8 +4,12 @@ import type { Page } from "@playwright/test";
 import { ADMINISTRATOR } from "./facts.ts";
 import { expect, hydrated, signIn, test } from "./fixtures.ts";
 
-/** All files transferred until the overview can be used, with their headers; the page itself grows with what it shows. */
-const AIM = 420_000;
+/**
+ * All files transferred for signing in and until the overview can be used, with their headers; the page itself grows with
+ * what it shows. It is more than the first page, which shall stay under 400 kB and is held to that by scripts/sizes: the
+ * overview's own part and what that shares with others come on top, some 100 kB. 403 kB when this was last lowered.
+ */
+const AIM = 410_000;
 /** The files that hold pages which are loaded on demand. */
 const PARTS = /\/pkg\/(split|chunk)_/;
 
