@@ -70,10 +70,13 @@ async fn pages(browser: &Browser, id: SubscriptionId, query: Form<'_>) -> Vec<Li
     pages
 }
 
+/// What a line is sorted by, given whether the order is reversed.
+type Key = fn(&BackupLine, bool) -> (bool, String);
+
 async fn every_order_goes_on_from_page_to_page(stage: Stage) {
     let (browser, _remote, id) = sixty(&stage).await;
     // Smaller comes first; what has no size is the last either way.
-    let keys: [(&str, fn(&BackupLine, bool) -> (bool, String)); 4] = [
+    let keys: [(&str, Key); 4] = [
         ("created", |line, _| (false, format!("{:020}", i64::MAX - line.created_at.timestamp_millis()))),
         ("name", |line, _| (false, line.name.clone())),
         ("size", |line, reversed| {

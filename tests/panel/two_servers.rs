@@ -40,8 +40,8 @@ impl Moved {
         let moved = Self { browser, database, remote, far, here, id };
         moved.back_up("zip").await;
         let line = moved.browser.lines(id).await[0].id.0.to_string();
-        let link = moved.browser.call::<DownloadLink>(&[("line", &line)]).await.unwrap();
-        assert!(link.starts_with(&moved.remote.url()), "{link}");
+        let url = moved.browser.call::<DownloadLink>(&[("line", &line)]).await.unwrap();
+        assert!(url.starts_with(&moved.remote.url()), "{url}");
         moved.save(id, "Tiny", &moved.here).await;
         moved.back_up("dump").await;
         stage.turned.forward(chrono::TimeDelta::minutes(2));
