@@ -64,7 +64,7 @@ pub fn connection_section(connection: Connection, failure: Signal<Option<AppErro
             </div>
             <div class="fields for-postgres">
                 <Field label="Connection URL" name="input[postgres_url]" kind="password" hint=url_hint autocomplete="new-password" class="wide" failure />
-                <Field label="Filestore folder" name="input[filestore]" value=filestore hint="The folder that holds 00 to ff, as the backup server sees it. Empty: no attachments are backed up." placeholder="/var/lib/odoo/filestore/acme" failure />
+                <Field label="Filestore folder" name="input[filestore]" value=filestore hint="The folder that holds 00 to ff, as the backup server sees it. Without it, only the database can be backed up (format dump)." placeholder="/var/lib/odoo/filestore/acme" failure />
                 <LinesField label="Addons folders" name="input[addons]" value=addons hint="One a line; needed to neutralize a restored database. May stay empty." failure />
             </div>
         </section>
