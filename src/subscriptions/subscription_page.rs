@@ -88,18 +88,22 @@ async fn load(id: SubscriptionId) -> AppResult<Subscription> {
     get_subscription(id).await
 }
 
-/// What is below stays as it is while this does, whatever is fetched again: somebody may be typing there.
-fn is_there(subscription: Resource<AppResult<Subscription>>) -> Memo<bool> {
-    Memo::new(move |_| subscription.with(|found| !matches!(found, Some(Err(AppError::NotFound { .. })))))
-}
-
 fn page_of(id: SubscriptionId) -> AnyView {
     let query = use_query_map();
     let live = expect_context::<Live>();
     let tab = Memo::new(move |_| query.with(|query| Tab::parse(&value(query, "tab"))));
     let wizard = Memo::new(move |_| query.with(|query| value(query, "wizard")));
     let subscription = Resource::new(move || (live.beat.get(), tab.get()), move |_| load(id));
+    let is_missing = move || subscription.with(|found| matches!(found, Some(Err(AppError::NotFound { .. }))));
+    // Known in the browser only: who goes back to the dialog that deleted it finds nothing to delete.
+    let gone = RwSignal::new(false);
+    Effect::new(move || {
+        if is_missing() {
+            gone.set(true);
+        }
+    });
     let dialogs = move || match wizard.get().as_str() {
+        _ if gone.get() => None,
         "create-backup" => Some(view! { <CreateDialog id subscription /> }.into_any()),
         "import" => Some(view! { <ImportDialog id /> }.into_any()),
         "recovery-kit" => Some(view! { <RecoveryKitDialog id /> }.into_any()),
@@ -118,11 +122,12 @@ fn page_of(id: SubscriptionId) -> AnyView {
     };
     view! {
         {fetched(subscription, move |subscription, role| head_view(&subscription, role))}
+        {dialogs}
         <Transition>
             {
-                let is_there = is_there(subscription);
+                let is_there = Memo::new(move |_| !is_missing());
+                // Stays as it is while the page does, whatever is fetched again: somebody may be typing there.
                 move || is_there.get().then(|| view! {
-                    {dialogs}
                     <Works subscription=Some(id) />
                     <UndoOffer subscription=id />
                     <Tabs id tab />
