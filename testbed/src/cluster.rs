@@ -213,9 +213,10 @@ impl Cluster {
         self.sql("postgres", &format!("CREATE DATABASE \"{name}\" TEMPLATE \"{template}\"")).map(drop)
     }
 
-    /// Removes a database, ending its sessions.
+    /// Removes a database, ending its sessions; only a superuser may end an autovacuum so.
     pub fn drop_database(&self, name: &str) -> io::Result<()> {
-        self.sql("postgres", &format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)")).map(drop)
+        let sql = format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)");
+        self.sql_as("postgres", "postgres", &sql).map(drop)
     }
 }
 
