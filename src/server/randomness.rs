@@ -14,8 +14,10 @@ use uuid::Uuid;
 #[derive(Clone)]
 pub struct Randomness(Arc<Source>);
 
+type Fill = dyn Fn(&mut [u8]) + Send + Sync;
+
 struct Source {
-    fill: Box<dyn Fn(&mut [u8]) + Send + Sync>,
+    fill: Box<Fill>,
     /// The millisecond of the last id, and below it the place that the id has in that millisecond.
     last: AtomicU64,
 }
