@@ -169,7 +169,7 @@ pub async fn end_unwatched(panel: &Panel, rules: &Rules) -> AppResult<()> {
 }
 
 /// A cause that was told long ago, or to nobody yet.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx_macros::FromRow)]
 pub struct Lasting {
     kind: String,
     subject: Uuid,

@@ -71,7 +71,7 @@ impl std::fmt::Debug for Sealed {
     }
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Row {
     id: Uuid,
     name: String,

@@ -20,7 +20,7 @@ const EVERY: TimeDelta = TimeDelta::hours(6);
 const BATCH: i64 = 10;
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Held {
     id: Uuid,
     name: String,

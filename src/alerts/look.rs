@@ -34,7 +34,7 @@ pub async fn look(panel: &Panel) -> AppResult<()> {
     again(panel, &rules).await
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Late {
     id: Uuid,
     name: String,
@@ -127,7 +127,7 @@ fn state_news(level: Level, whose: Whose, latest: Option<DateTime<Utc>>, now: Da
     News { facts, ..News::of(event, whose, title, text) }
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Disk {
     id: Uuid,
     name: String,

@@ -160,7 +160,7 @@ impl Parcel {
     }
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct ParcelRow {
     channel_id: Option<Uuid>,
     subscription_id: Option<Uuid>,
@@ -315,7 +315,7 @@ pub async fn forget_old(panel: Panel) -> AppResult<()> {
     Ok(())
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Row {
     id: Uuid,
     channel_name: String,

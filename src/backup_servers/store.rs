@@ -18,7 +18,7 @@ pub const TOKEN: &str = "backup_servers.token";
 /// Name of the embedded server.
 const THIS_MACHINE: &str = "This machine";
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Row {
     id: Uuid,
     name: String,
@@ -205,7 +205,7 @@ fn hours(stored: i64) -> u32 {
 }
 
 /// What refers to a server.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug, sqlx_macros::FromRow)]
 pub struct Usage {
     /// Its name.
     pub name: String,

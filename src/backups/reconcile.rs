@@ -145,7 +145,7 @@ async fn held_there(
     }
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Line {
     id: Uuid,
     remote_id: Uuid,

@@ -31,7 +31,7 @@ pub struct Found {
     pub repository: RepositoryId,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Row {
     id: Uuid,
     subscription_id: Uuid,

@@ -38,7 +38,7 @@ pub async fn overview(panel: &Panel, page: u32) -> AppResult<Overview> {
     Ok(Overview { counts, failures, failed, servers, rows, as_of: now })
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Failed {
     id: Uuid,
     kind: String,
@@ -122,7 +122,7 @@ async fn spaces(panel: &Panel, now: DateTime<Utc>) -> AppResult<Vec<ServerSpace>
     Ok(servers.into_iter().map(space).collect())
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Row {
     id: Uuid,
     name: String,

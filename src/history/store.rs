@@ -26,7 +26,7 @@ use crate::{
 pub const PAGE: usize = 10;
 
 /// What an operation made, or that it did not.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Work {
     subscription_id: Uuid,
     backup_id: Uuid,
@@ -37,7 +37,7 @@ struct Work {
 }
 
 /// A good line.
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Line {
     subscription_id: Uuid,
     remote_id: Uuid,

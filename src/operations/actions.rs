@@ -94,7 +94,7 @@ pub async fn note(panel: &Panel, entry: Entry<'_>) -> AppResult<()> {
     Ok(())
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Row {
     at: i64,
     who: String,

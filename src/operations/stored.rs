@@ -67,7 +67,7 @@ impl Stored {
 }
 
 /// An operation's row; see [`operation_columns!`].
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 pub struct Row {
     id: Uuid,
     kind: String,

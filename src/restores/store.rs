@@ -131,7 +131,7 @@ macro_rules! restore_joins {
 pub(crate) use {restore_columns, restore_joins};
 
 /// What [`restore_columns`] give; nothing of it where the operation is about no restore.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug, sqlx_macros::FromRow)]
 pub struct Columns {
     restore_id: Option<Uuid>,
     line_id: Option<Uuid>,

@@ -49,7 +49,7 @@ impl GoodLine {
     }
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Row {
     id: Uuid,
     remote_id: Uuid,

@@ -54,7 +54,7 @@ fn pause_after(attempts: i64) -> Option<TimeDelta> {
     usize::try_from(attempts - 1).ok().and_then(|tried| RETRIES.get(tried)).copied()
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Ended {
     subscription_id: Uuid,
     slot: i64,

@@ -22,7 +22,7 @@ use crate::{
 /// Runs that are looked at in one go.
 const BATCH: i64 = 200;
 /// A run that waits.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx_macros::FromRow)]
 struct Waiting {
     subscription_id: Uuid,
     slot: i64,

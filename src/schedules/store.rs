@@ -106,7 +106,7 @@ pub fn read(plan: &str) -> AppResult<Schedule> {
 }
 
 /// A schedule whose run should have begun.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx_macros::FromRow)]
 pub struct DueRow {
     /// The subscription.
     pub subscription_id: Uuid,

@@ -122,7 +122,7 @@ impl Db {
         match url {
             Some(url) => {
                 let pool = pool(8).connect(url).await?;
-                sqlx::migrate!("migrations/postgres").run(&pool).await?;
+                sqlx_macros::migrate!("migrations/postgres").run(&pool).await?;
                 Ok(Self { pools: On::Postgres(pool), changes: Changes::default() })
             }
             None => Ok(Self { pools: On::Sqlite(Files::open(data).await?), changes: Changes::default() }),
@@ -174,7 +174,7 @@ impl Files {
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
         let write = pool(1).connect_with(options.clone()).await?;
-        let migrations = sqlx::migrate!("migrations/sqlite");
+        let migrations = sqlx_macros::migrate!("migrations/sqlite");
         set_aside(&write, &migrations, data).await?;
         migrations.run(&write).await?;
         let read = pool(READERS).connect_with(options.read_only(true)).await?;

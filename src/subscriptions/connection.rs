@@ -20,7 +20,7 @@ const HIDDEN: &str = "…";
 const SECRET_PARAMETERS: [&str; 2] = ["password", "sslpassword"];
 
 /// The columns that say how a database is reached.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx_macros::FromRow)]
 pub struct Stored {
     /// `odoo_http` or `postgres`.
     pub connection: String,

@@ -34,7 +34,7 @@ const ROWS: &str = concat!(
     ") ORDER BY "
 );
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Row {
     id: Uuid,
     name: String,

@@ -21,7 +21,7 @@ use crate::{
 pub const THIS: &str = "This subscription";
 
 /// A subscription as stored.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx_macros::FromRow)]
 pub struct Row {
     /// Identity.
     pub id: Uuid,

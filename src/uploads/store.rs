@@ -44,7 +44,7 @@ pub struct Begun {
     pub kept_millis: i64,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx_macros::FromRow)]
 struct Row {
     id: Uuid,
     user_id: Uuid,
@@ -258,7 +258,7 @@ macro_rules! import_joins {
 pub(crate) use {import_columns, import_joins};
 
 /// What [`import_columns`] give; nothing of it where the operation imports nothing.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug, sqlx_macros::FromRow)]
 pub struct Columns {
     import_file_name: Option<String>,
     import_host: Option<String>,

@@ -28,7 +28,7 @@ pub struct Figures {
 }
 
 /// One subscription.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug, sqlx_macros::FromRow)]
 pub struct SubscriptionFigures {
     /// Identity.
     pub id: Uuid,
@@ -57,7 +57,7 @@ impl SubscriptionFigures {
 }
 
 /// One backup server.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug, sqlx_macros::FromRow)]
 pub struct ServerFigures {
     /// Identity.
     pub id: Uuid,
