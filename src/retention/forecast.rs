@@ -1,5 +1,6 @@
 //! When a kept backup is expected to go: the rule is applied again and again, as if every planned backup came.
 
+use backup_api::BackupFormat;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
@@ -11,10 +12,11 @@ const SINGLE_STEPS: usize = 96;
 /// Days that are looked at in all.
 const HORIZON: TimeDelta = TimeDelta::days(400);
 
-/// For each candidate the planned backup after which it goes; `None` when it outlives the forecast.
+/// For each candidate the planned backup of `format` after which it goes; `None` when it outlives the forecast.
 pub fn ends(
     rule: Retention,
     zone: Tz,
+    format: BackupFormat,
     candidates: &[Candidate],
     planned: impl Iterator<Item = DateTime<Utc>>,
 ) -> Vec<Option<DateTime<Utc>>> {
@@ -26,7 +28,7 @@ pub fn ends(
         if there.iter().all(|(place, candidate)| place.is_none() || candidate.pinned) {
             break;
         }
-        there.push((None, Candidate::new(at, false, zone)));
+        there.push((None, Candidate::new(at, format, false, zone)));
         let looked_at: Vec<Candidate> = there.iter().map(|(_, candidate)| *candidate).collect();
         let mut reasons = apply(rule, &looked_at).into_iter();
         there.retain(|(place, _)| {

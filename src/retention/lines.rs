@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use backup_api::BackupFormat;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
@@ -13,7 +14,7 @@ use super::{
 use crate::{
     backups::LineId,
     error::AppResult,
-    schedules::plan::Plan,
+    schedules::{self, plan::Plan},
     server::Panel,
     subscriptions::{self, Retention, SubscriptionId},
 };
@@ -43,8 +44,14 @@ impl Judged {
         self.lines.iter().filter(|(_, reasons)| reasons.is_empty()).map(|(line, _)| line)
     }
 
-    /// What becomes of each line, with when the kept ones are expected to go.
-    fn fates(&self, rule: Retention, zone: Tz, planned: impl Iterator<Item = DateTime<Utc>>) -> HashMap<LineId, Fate> {
+    /// What becomes of each line, with when the kept ones are expected to go if backups of `format` come as planned.
+    fn fates(
+        &self,
+        rule: Retention,
+        zone: Tz,
+        format: BackupFormat,
+        planned: impl Iterator<Item = DateTime<Utc>>,
+    ) -> HashMap<LineId, Fate> {
         let looked_at: Vec<(LineId, Candidate)> = self
             .lines
             .iter()
@@ -54,7 +61,7 @@ impl Judged {
         let candidates: Vec<Candidate> = looked_at.iter().map(|(_, candidate)| *candidate).collect();
         let ends: HashMap<LineId, DateTime<Utc>> = looked_at
             .iter()
-            .zip(forecast::ends(rule, zone, &candidates, planned))
+            .zip(forecast::ends(rule, zone, format, &candidates, planned))
             .filter_map(|((id, _), end)| Some((*id, end?)))
             .collect();
         let fates = self.lines.iter().map(|(line, reasons)| {
@@ -77,10 +84,11 @@ pub async fn fates(panel: &Panel, id: SubscriptionId) -> AppResult<HashMap<LineI
     let row = subscriptions::store::find(panel, id).await?;
     let (rule, zone) = (row.retention(), row.zone());
     let judged = Judged::new(rule, zone, store::good_lines(panel, id).await?);
-    let plan = crate::schedules::store::plan_of(panel, id).await?;
+    let schedule = schedules::store::of(panel, id).await?;
+    let plan = if schedule.enabled { Some(Plan::parse(&schedule, zone)?) } else { None };
     let now = panel.clock.now();
     let planned = plan.iter().flat_map(|plan: &Plan| plan.runs_after(now, id));
-    Ok(judged.fates(rule, zone, planned))
+    Ok(judged.fates(rule, zone, schedule.format, planned))
 }
 
 /// What another rule would do.

@@ -2,12 +2,13 @@
 //!
 //! The rule, in the subscription's time zone: the last good backup of each of the most recent days, ISO weeks and months
 //! that have one is kept, as many of each as the policy says; then the newest others until at least “keep latest” are
-//! kept. What it never touches:
+//! kept. A zip goes before a dump: a dump lacks the attachments, so it stands for a period only when that has no zip, and
+//! the newest zip stays as the newest backup does. What the rule never touches:
 //! - Lines that are not good (failed, missing, of another size): they take no slot, and nothing of them is removed.
 //! - Pinned lines: they take their slots like any other, and stay whatever the rule says.
 //! - Uploaded files and those fetched from a URL: they may be of any age, so they neither take a slot nor are removed,
 //!   and they say nothing about how a subscription's backups stand.
-//! - The newest good backup, even if the policy says that nothing is kept.
+//! - The newest good backup and the newest zip, even if the policy says that nothing is kept.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,13 +30,13 @@ pub mod views;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// The last one of its day.
+    /// The last one of its day, a zip if there is one; so with the next two.
     Daily,
     /// The last one of its ISO week.
     Weekly,
     /// The last one of its month.
     Monthly,
-    /// The newest, or needed to have enough of the newest.
+    /// The newest, the newest zip, or needed to have enough of the newest.
     Latest,
     /// Somebody pinned it.
     Pinned,

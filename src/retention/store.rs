@@ -1,6 +1,6 @@
 //! SQL of retention: the lines it looks at, and what a run of it is to remove.
 
-use backup_api::{BackupId, RepositoryId};
+use backup_api::{BackupFormat, BackupId, RepositoryId};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
@@ -29,6 +29,8 @@ pub struct GoodLine {
     pub place: (ServerId, RepositoryId),
     /// File name.
     pub name: String,
+    /// What it holds.
+    pub format: BackupFormat,
     /// When it was made.
     pub at: DateTime<Utc>,
     /// Whether somebody pinned it.
@@ -45,7 +47,7 @@ impl GoodLine {
 
     /// For the rule, unless it leaves such lines alone.
     pub fn candidate(&self, zone: Tz) -> Option<Candidate> {
-        (!self.is_brought()).then(|| Candidate::new(self.at, self.pinned, zone))
+        (!self.is_brought()).then(|| Candidate::new(self.at, self.format, self.pinned, zone))
     }
 }
 
@@ -56,12 +58,13 @@ struct Row {
     server_id: Uuid,
     repository_id: Uuid,
     name: String,
+    format: String,
     created_at: i64,
     pinned: bool,
     trigger_kind: String,
 }
 
-const GOOD: &str = "SELECT id, remote_id, server_id, repository_id, name, created_at, pinned, trigger_kind
+const GOOD: &str = "SELECT id, remote_id, server_id, repository_id, name, format, created_at, pinned, trigger_kind
     FROM backup_lines WHERE subscription_id = $1 AND result = 'good'";
 
 impl From<Row> for GoodLine {
@@ -71,6 +74,8 @@ impl From<Row> for GoodLine {
             remote: BackupId(row.remote_id),
             place: (ServerId(row.server_id), RepositoryId(row.repository_id)),
             name: row.name,
+            // A word of a later version: what it lacks is not known.
+            format: BackupFormat::parse(&row.format).unwrap_or(BackupFormat::Dump),
             at: moment(row.created_at),
             pinned: row.pinned,
             // A word of a later version: leave the line alone.

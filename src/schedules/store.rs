@@ -27,16 +27,6 @@ fn off() -> Schedule {
     Schedule { enabled: false, ..Schedule::default() }
 }
 
-/// A subscription's schedule, ready to be asked; `None` when it is off.
-pub async fn plan_of(panel: &Panel, id: SubscriptionId) -> AppResult<Option<Plan>> {
-    let schedule = of(panel, id).await?;
-    if !schedule.enabled {
-        return Ok(None);
-    }
-    let zone = crate::subscriptions::store::find(panel, id).await?.zone();
-    Plan::parse(&schedule, zone).map(Some)
-}
-
 /// Saves a schedule that was checked. The next slot is counted anew only when something of it changed: saving a form at
 /// five past two must not skip a run that begins at ten past.
 pub async fn save(panel: &Panel, tx: &mut Tx, id: SubscriptionId, schedule: &Schedule, zone: Tz) -> AppResult<()> {

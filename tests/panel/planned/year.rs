@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use backup_api::BackupFormat;
 use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc, Weekday};
 use chrono_tz::Tz;
 use holdfast::{
@@ -125,7 +126,7 @@ impl Known {
     /// A good backup, after which the rule is applied.
     fn back_up(&mut self, now: DateTime<Utc>) {
         self.latest = Some(now);
-        self.backups.push(Candidate::new(now, false, self.zone));
+        self.backups.push(Candidate::new(now, BackupFormat::Zip, false, self.zone));
         let reasons = apply(Retention::default(), &self.backups);
         let mut reasons = reasons.iter();
         self.backups.retain(|_| reasons.next().is_some_and(|reasons| !reasons.is_empty()));

@@ -16,7 +16,7 @@ fn month(zone: Tz, rule: Retention, from: &str, days: u64, time: (u32, u32)) -> 
         // What the scheduler does with a time that does not exist.
         let at = zone.from_local_datetime(&naive).earliest();
         let at = at.unwrap_or_else(|| zone.from_local_datetime(&(naive + TimeDelta::hours(1))).earliest().unwrap());
-        there.push(Candidate::new(at.to_utc(), false, zone));
+        there.push(Candidate::new(at.to_utc(), BackupFormat::Zip, false, zone));
         let reasons = apply(rule, &there);
         let mut reasons = reasons.iter();
         there.retain(|_| reasons.next().is_some_and(|reasons| !reasons.is_empty()));
@@ -53,7 +53,7 @@ fn the_forecast_says_the_day_on_which_a_daily_backup_goes() {
     let times: Vec<_> = (0..10).map(|back| now - TimeDelta::days(back)).collect();
     let looked_at = candidates(BERLIN, &times);
     let (rule, planned) = (rule(7, 2, 1, 7), (1..).map(|day| now + TimeDelta::days(day)));
-    let ends = forecast::ends(rule, BERLIN, &looked_at, planned.take(500));
+    let ends = forecast::ends(rule, BERLIN, BackupFormat::Zip, &looked_at, planned.take(500));
     let day = |place: usize| ends[place].map(|at: DateTime<Utc>| at.with_timezone(&BERLIN).format("%m-%d").to_string());
     // Sunday the 22nd is the last of its week: it stays until the week after the next has a backup, and a day goes
     // after seven more.
@@ -64,7 +64,11 @@ fn the_forecast_says_the_day_on_which_a_daily_backup_goes() {
     // Pinned ones never go, and without a plan nobody knows.
     let mut pinned = looked_at.clone();
     pinned[0].pinned = true;
-    let ends = forecast::ends(rule, BERLIN, &pinned, (1..500).map(|day| now + TimeDelta::days(day)));
-    assert_eq!(ends[0], None);
-    assert!(forecast::ends(rule, BERLIN, &looked_at, std::iter::empty()).iter().all(Option::is_none));
+    let daily = || (1..500).map(|day| now + TimeDelta::days(day));
+    assert_eq!(forecast::ends(rule, BERLIN, BackupFormat::Zip, &pinned, daily())[0], None);
+    let unplanned = forecast::ends(rule, BERLIN, BackupFormat::Zip, &looked_at, std::iter::empty());
+    assert!(unplanned.iter().all(Option::is_none));
+    // Planned dumps take the place of no zip: the last one stays for good.
+    let dumps = forecast::ends(rule, BERLIN, BackupFormat::Dump, &looked_at, daily());
+    assert_eq!((dumps[0], dumps[1].is_some()), (None, true));
 }

@@ -7,6 +7,7 @@ mod properties;
 mod small;
 mod table;
 
+use backup_api::BackupFormat;
 use chrono::{DateTime, TimeZone, Utc};
 use chrono_tz::Tz;
 
@@ -31,7 +32,7 @@ fn local(zone: Tz, text: &str) -> DateTime<Utc> {
 }
 
 fn candidates(zone: Tz, times: &[DateTime<Utc>]) -> Vec<Candidate> {
-    times.iter().map(|at| Candidate::new(*at, false, zone)).collect()
+    times.iter().map(|at| Candidate::new(*at, BackupFormat::Zip, false, zone)).collect()
 }
 
 /// What is kept of some moments, with the reasons' first letters: `03-29 dw`. The newest first.

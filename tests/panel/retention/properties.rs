@@ -17,17 +17,31 @@ fn policies() -> impl Strategy<Value = Retention> {
         .prop_map(|(daily, weekly, monthly, latest)| rule(daily, weekly, monthly, latest))
 }
 
-/// Backups within a year and a half, some of them pinned.
+/// Backups within a year and a half, some of them dumps, some pinned.
 fn backups() -> impl Strategy<Value = (Tz, Vec<Candidate>)> {
-    let times = vec((0_i64..540 * 24 * 60, prop::bool::weighted(0.1)), 1..60);
-    (0..ZONES.len(), times).prop_map(|(zone, times)| {
+    let formats = prop_oneof![Just(BackupFormat::Zip), Just(BackupFormat::Dump)];
+    let made = vec((0_i64..540 * 24 * 60, formats, prop::bool::weighted(0.1)), 1..60);
+    (0..ZONES.len(), made).prop_map(|(zone, made)| {
         let (zone, begin) = (ZONES[zone], local(Tz::UTC, "2025-06-01 00:00"));
-        let at = |minutes| begin + TimeDelta::minutes(minutes);
-        (zone, times.into_iter().map(|(minutes, pinned)| Candidate::new(at(minutes), pinned, zone)).collect())
+        let backup =
+            |(minutes, format, pinned)| Candidate::new(begin + TimeDelta::minutes(minutes), format, pinned, zone);
+        (zone, made.into_iter().map(backup).collect())
     })
 }
 
+/// A complete one goes before a later dump.
+fn rank(backup: &Candidate) -> (bool, DateTime<Utc>) {
+    (backup.format == BackupFormat::Zip, backup.at)
+}
+
 proptest! {
+    #[test]
+    fn the_newest_complete_one_stays(policy in policies(), (_, backups) in backups()) {
+        let reasons = apply(policy, &backups);
+        let newest = backups.iter().map(rank).max();
+        prop_assert!(backups.iter().zip(&reasons).any(|(backup, why)| Some(rank(backup)) == newest && !why.is_empty()));
+    }
+
     #[test]
     fn the_newest_and_the_pinned_stay_and_there_are_never_fewer_than_the_latest(
         policy in policies(), (_, backups) in backups(),
@@ -43,7 +57,7 @@ proptest! {
     }
 
     #[test]
-    fn each_period_keeps_its_last_one_as_often_as_the_policy_says((zone, backups) in backups(), policy in policies()) {
+    fn each_period_keeps_its_last_complete_one_as_often_as_the_policy_says((zone, backups) in backups(), policy in policies()) {
         let reasons = apply(policy, &backups);
         let periods: [(Reason, u16, Key); 3] = [
             (Reason::Daily, policy.daily, |at| (at.year(), at.ordinal())),
@@ -58,7 +72,7 @@ proptest! {
             prop_assert_eq!(chosen.len(), expected.len());
             for backup in chosen {
                 prop_assert!(expected.contains(&of(backup)));
-                prop_assert!(backups.iter().all(|other| of(other) != of(backup) || other.at <= backup.at));
+                prop_assert!(backups.iter().all(|other| of(other) != of(backup) || rank(other) <= rank(backup)));
             }
         }
     }

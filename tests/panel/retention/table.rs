@@ -54,6 +54,21 @@ fn pinned_ones_take_their_slot_and_stay_when_there_is_none() {
 }
 
 #[test]
+fn a_dump_never_takes_the_place_of_a_backup_with_the_filestore() {
+    // A zip each night, a dump each noon.
+    let mut looked_at = daily("2026-11-22 02:00", 30);
+    let mut dumps = daily("2026-11-22 12:00", 30);
+    dumps.iter_mut().for_each(|dump| dump.format = BackupFormat::Dump);
+    looked_at.extend(dumps);
+    let policy = rule(3, 2, 1, 1);
+    // The newest dump stays as it is the newest; every period keeps its zip.
+    assert_eq!(kept(policy, BERLIN, &looked_at), ["11-22 l", "11-22 dwml", "11-21 d", "11-20 d", "11-15 w"]);
+    // Without the zips of the last days, their dumps stand for them; the last zip stays, though it is of no period.
+    looked_at.retain(|backup| backup.format == BackupFormat::Dump || backup.at < local(BERLIN, "2026-11-19 00:00"));
+    assert_eq!(kept(rule(3, 0, 0, 1), BERLIN, &looked_at), ["11-22 dl", "11-21 d", "11-20 d", "11-18 l"]);
+}
+
+#[test]
 fn a_week_belongs_to_its_iso_year() {
     // Week 53 of 2026 runs from 28 December to 3 January.
     let times = ["2027-01-04 02:00", "2027-01-03 02:00", "2026-12-31 02:00", "2026-12-28 02:00", "2026-12-27 02:00"];
