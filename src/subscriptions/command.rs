@@ -60,6 +60,7 @@ impl AddSubscription {
             monthly: kept.monthly,
             keep_latest: kept.keep_latest,
             id: None,
+            revision: None,
             scheduled: schedule.enabled,
             repeats: schedule.repeats,
             times: schedule.times,

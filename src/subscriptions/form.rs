@@ -7,7 +7,7 @@ use leptos_router::{
 };
 
 use super::{
-    Subscription, SubscriptionId, SubscriptionInput,
+    MOST_KEPT, Subscription, SubscriptionId, SubscriptionInput,
     api::{SaveSubscription, TestConnection, get_subscription},
     connection_fields::connection_section,
     test_report::TestResult,
@@ -55,8 +55,6 @@ const FIELDS: &[&str] = &[
     "spread",
     "zone",
 ];
-/// The most that a retention figure may be.
-const MOST_KEPT: u32 = 999;
 
 /// What the form shows: the plan's fields hold what the second input says, which its first preview is of.
 type Shown =
@@ -115,7 +113,10 @@ fn form_view((subscription, own, servers, zones, first, wrong, preview): Shown, 
             test.dispatch(input);
         }
     };
-    let id = subscription.as_ref().map(|subscription| subscription.id.0.to_string());
+    let (id, revision) = subscription
+        .as_ref()
+        .map(|subscription| (subscription.id.0.to_string(), subscription.revision.to_string()))
+        .unzip();
     let cancel =
         if id.is_some() { None } else { Some(view! { <a class="btn quiet" href="/subscriptions">"Cancel"</a> }) };
     let label = if id.is_some() { "Save changes" } else { "Create subscription" };
@@ -131,6 +132,7 @@ fn form_view((subscription, own, servers, zones, first, wrong, preview): Shown, 
             <div class="card">
                 <ActionForm action=save node_ref=form>
                     {id.map(|id| view! { <input type="hidden" name="input[id]" value=id /> })}
+                    {revision.map(|revision| view! { <input type="hidden" name="input[revision]" value=revision /> })}
                     // What a test said is of what stood there.
                     <fieldset disabled=!editable on:input=move |_| test.clear()>
                         {general_section(subscription.as_ref(), save, failure)}
@@ -199,14 +201,14 @@ fn backup_section(
     failure: Signal<Option<AppError>>,
 ) -> AnyView {
     let kept = |label: &'static str, name: &'static str, value: u16, hint: &'static str| {
-        view! { <Field label name kind="number" value=value.to_string() hint min=0 max=MOST_KEPT required=true failure /> }
+        view! { <Field label name kind="number" value=value.to_string() hint min=0 max=u32::from(MOST_KEPT) required=true failure /> }
     };
     view! {
         <section class="section" id="plan" aria-labelledby="backup-title">
             <header>
                 <h2 id="backup-title">"Backups"</h2>
                 <p>
-                    "Kept is the last good backup of so many days, weeks and months, and never fewer than the latest ones. The others are removed after the next good backup; pinned and uploaded ones never are."
+                    "Kept is the last good backup of so many days, weeks and months, a zip before a dump, and never fewer than the latest ones. The others are removed after the next good backup; pinned and uploaded ones never are."
                 </p>
             </header>
             <div class="fields">

@@ -3,7 +3,7 @@
 use backup_api::{DatabaseName, RepositoryId, SourceReport};
 
 use super::{
-    Retention, SubscriptionId, SubscriptionInput,
+    MOST_KEPT, Retention, SubscriptionId, SubscriptionInput,
     connection::Stored,
     store::{self, Row, Values},
 };
@@ -20,7 +20,6 @@ use crate::{
 };
 
 const MAX_CHARS: usize = 200;
-const MAX_KEPT: u16 = 1000;
 
 /// Stores the form.
 pub async fn save(panel: &Panel, user: &User, input: SubscriptionInput) -> AppResult<SubscriptionId> {
@@ -40,8 +39,8 @@ pub async fn save(panel: &Panel, user: &User, input: SubscriptionInput) -> AppRe
     }
     let mut tx = panel.db.begin().await?;
     values.repository = repository(panel, &mut tx, &values, before.as_ref()).await?;
-    let what = if before.is_some() {
-        store::update(&mut tx, id, &values).await?;
+    let what = if let Some(before) = &before {
+        store::update(&mut tx, id, input.revision.unwrap_or(before.revision), &values).await?;
         "Changed the subscription"
     } else {
         store::insert(panel, &mut tx, id, &values).await?;
@@ -120,7 +119,7 @@ pub fn retention(input: &SubscriptionInput) -> AppResult<Retention> {
         ("monthly", input.monthly),
         ("keep_latest", input.keep_latest),
     ] {
-        if count > MAX_KEPT {
+        if count > MOST_KEPT {
             return Err(AppError::field(field, "Enter a number from 0 to 1,000."));
         }
     }

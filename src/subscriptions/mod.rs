@@ -41,6 +41,9 @@ pub use state::{BackupState, Standing};
 #[serde(transparent)]
 pub struct SubscriptionId(pub Uuid);
 
+/// The most that one of the counts of a [`Retention`] may be.
+pub const MOST_KEPT: u16 = 1000;
+
 /// How many backups are kept. Applied by the retention rules after a good backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Retention {
@@ -86,6 +89,8 @@ pub enum ConnectionView {
 pub struct Subscription {
     /// Identity.
     pub id: SubscriptionId,
+    /// How often its form was saved: what is saved must have been made of this one.
+    pub revision: i64,
     /// Customer or name.
     pub name: String,
     /// Database name.
@@ -229,6 +234,9 @@ pub struct SubscriptionInput {
     /// `None` for a new one.
     #[serde(default)]
     pub id: Option<SubscriptionId>,
+    /// The [`Subscription::revision`] that was changed; without it, the one there is.
+    #[serde(default)]
+    pub revision: Option<i64>,
     /// Customer or name.
     pub name: String,
     /// Database name.

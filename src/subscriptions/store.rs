@@ -20,6 +20,10 @@ use crate::{
 /// What the record is called when it is not there.
 pub const THIS: &str = "This subscription";
 
+/// Why a form that was opened before another one was saved is not.
+const CHANGED_MEANWHILE: &str = "Somebody else changed this subscription after you had opened it, so nothing was saved. \
+    Note what you entered, reload the page to see how it is now, and enter it again.";
+
 /// A subscription as stored.
 #[derive(Clone, Debug, sqlx_macros::FromRow)]
 pub struct Row {
@@ -48,11 +52,14 @@ pub struct Row {
     /// Number of good backups.
     pub good_count: i64,
     stored_bytes: i64,
+    /// How often its form was saved.
+    pub revision: i64,
 }
 
 const COLUMNS: &str = "SELECT id, name, database_name, server_id, repository_id, connection, odoo_url, master_password,
     postgres_url, redacted_postgres_url, filestore, addons, odoo_version, keep_daily, keep_weekly, keep_monthly,
-    keep_latest, time_zone, latest_good_at, latest_bytes, good_count, stored_bytes FROM subscriptions WHERE id = $1";
+    keep_latest, time_zone, latest_good_at, latest_bytes, good_count, stored_bytes, revision
+    FROM subscriptions WHERE id = $1";
 
 /// A subscription.
 pub async fn find(panel: &Panel, id: SubscriptionId) -> AppResult<Row> {
@@ -144,6 +151,7 @@ pub async fn get(panel: &Panel, id: SubscriptionId) -> AppResult<Subscription> {
     let (retention, zone) = (row.retention(), row.zone().name().to_owned());
     Ok(Subscription {
         id,
+        revision: row.revision,
         connection: row.connection.view(),
         odoo_version: row.odoo_version,
         backup_uuid: row.repository_id.map(RepositoryId),
@@ -214,8 +222,9 @@ pub async fn insert(panel: &Panel, tx: &mut Tx, id: SubscriptionId, values: &Val
     Ok(())
 }
 
-/// Changes a subscription. Odoo's version as last seen is forgotten when it is another database.
-pub async fn update(tx: &mut Tx, id: SubscriptionId, values: &Values) -> AppResult<()> {
+/// Changes a subscription, unless it was changed since it was at this revision. Odoo's version as last seen is forgotten
+/// when it is another database.
+pub async fn update(tx: &mut Tx, id: SubscriptionId, revision: i64, values: &Values) -> AppResult<()> {
     let touched = query!(
         tx,
         execute,
@@ -223,8 +232,9 @@ pub async fn update(tx: &mut Tx, id: SubscriptionId, values: &Values) -> AppResu
              odoo_version = CASE WHEN database_name = $4 THEN odoo_version ELSE NULL END,
              database_name = $4, search_text = $5, server_id = $6, repository_id = $7, connection = $8, odoo_url = $9,
              master_password = $10, postgres_url = $11, redacted_postgres_url = $12, filestore = $13, addons = $14,
-             keep_daily = $15, keep_weekly = $16, keep_monthly = $17, keep_latest = $18, time_zone = $19
-         WHERE id = $1",
+             keep_daily = $15, keep_weekly = $16, keep_monthly = $17, keep_latest = $18, time_zone = $19,
+             revision = revision + 1
+         WHERE id = $1 AND revision = $20",
         id.0,
         &values.name,
         values.name.to_lowercase(),
@@ -243,9 +253,14 @@ pub async fn update(tx: &mut Tx, id: SubscriptionId, values: &Values) -> AppResu
         i64::from(values.retention.weekly),
         i64::from(values.retention.monthly),
         i64::from(values.retention.keep_latest),
-        values.zone.name()
+        values.zone.name(),
+        revision
     )?;
-    if touched == 1 { Ok(()) } else { Err(AppError::not_found(THIS)) }
+    if touched == 1 {
+        return Ok(());
+    }
+    find_in(tx, id).await?;
+    Err(AppError::Conflict(CHANGED_MEANWHILE.to_owned()))
 }
 
 impl Values {

@@ -22,6 +22,7 @@ use crate::{
 
 on_both_databases!(
     a_subscription_is_added_changed_and_deleted,
+    a_form_that_was_opened_before_another_was_saved_undoes_nothing,
     the_form_says_what_is_wrong_at_the_field,
     secrets_never_come_back_and_are_not_readable_in_the_database,
     a_connection_is_tested_with_the_stored_secrets,
@@ -76,6 +77,29 @@ async fn a_subscription_is_added_changed_and_deleted(stage: Stage) {
     let told: Vec<&str> = log.entries.iter().map(|entry| entry.what.as_str()).collect();
     assert_eq!(told, ["Deleted the subscription", "Changed the subscription", "Added the subscription"]);
     assert!(log.entries.iter().all(|entry| entry.subscription.is_none() && entry.who == "Ada Example"));
+}
+
+async fn a_form_that_was_opened_before_another_was_saved_undoes_nothing(stage: Stage) {
+    let browser = stage.administrator().await;
+    let id = browser.add("Acme", "acme", "", &HTTP).await;
+    let (text, opened) = (id.0.to_string(), browser.subscription(id).await.revision.to_string());
+    let saved = async |changes: &[(&str, &str)]| {
+        let mut fields = vec![("input[id]", text.as_str()), ("input[revision]", opened.as_str())];
+        fields.extend(changes);
+        save(&browser, &fields).await
+    };
+    saved(&[("input[daily]", "14")]).await.unwrap();
+    let refused = saved(&[("input[name]", "Acme AG")]).await.unwrap_err();
+    assert!(matches!(&refused, AppError::Conflict(why) if why.contains("reload the page")), "{refused:?}");
+    let there = browser.subscription(id).await;
+    assert_eq!((there.name.as_str(), there.retention.daily), ("Acme", 14));
+    save(
+        &browser,
+        &[("input[id]", &text), ("input[revision]", &there.revision.to_string()), ("input[name]", "Acme AG")],
+    )
+    .await
+    .unwrap();
+    assert_eq!(browser.subscription(id).await.name, "Acme AG");
 }
 
 async fn the_form_says_what_is_wrong_at_the_field(stage: Stage) {
