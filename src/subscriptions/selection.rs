@@ -39,6 +39,12 @@ impl Selection {
             0 => "Back up chosen ones now".to_owned(),
             count => format!("Back up {} now", figures::count(count as u64)),
         };
+        let (page, all) = (shown.clone(), shown.clone());
+        let all_chosen = Memo::new(move |_| chosen.with(|chosen| all.iter().all(|id| chosen.contains(id))));
+        let turn_all = move |_| {
+            let choose = !all_chosen.get_untracked();
+            chosen.update(|chosen| turn(chosen, &page, choose));
+        };
         // Those on other pages have no box here, but are counted on the button.
         let elsewhere = move || {
             let elsewhere = chosen.with(|chosen| not_shown(chosen, &shown));
@@ -54,6 +60,9 @@ impl Selection {
                 {elsewhere}
                 <div class="row">
                     <button class="btn" disabled=start.pending()>{words}</button>
+                    <button type="button" class="btn quiet needs-script" on:click=turn_all>
+                        {move || if all_chosen.get() { "Choose none of this page" } else { "Choose all of this page" }}
+                    </button>
                     <span class="muted">"Choose subscriptions with the boxes on the left."</span>
                 </div>
             </ActionForm>
@@ -90,6 +99,15 @@ impl Selection {
     }
 }
 
+/// Chooses all of these, or none of them.
+fn turn(chosen: &mut BTreeSet<SubscriptionId>, these: &[SubscriptionId], choose: bool) {
+    if choose {
+        chosen.extend(these);
+    } else {
+        chosen.retain(|id| !these.contains(id));
+    }
+}
+
 /// The chosen ones that are not among the rows.
 fn not_shown(chosen: &BTreeSet<SubscriptionId>, shown: &[SubscriptionId]) -> Vec<SubscriptionId> {
     chosen.iter().copied().filter(|id| !shown.contains(id)).collect()
@@ -116,6 +134,16 @@ mod tests {
         assert_eq!(not_shown(&chosen, &[one, two]), [three]);
         assert_eq!(not_shown(&chosen, &[]), [one, three]);
         assert!(not_shown(&BTreeSet::new(), &[one, two]).is_empty());
+    }
+
+    #[test]
+    fn all_of_a_page_are_chosen_and_left_without_touching_other_pages() {
+        let [one, two, three] = [1, 2, 3].map(|number| SubscriptionId(Uuid::from_u128(number)));
+        let mut chosen = BTreeSet::from([one, three]);
+        turn(&mut chosen, &[one, two], true);
+        assert_eq!(chosen, BTreeSet::from([one, two, three]));
+        turn(&mut chosen, &[one, two], false);
+        assert_eq!(chosen, BTreeSet::from([three]));
     }
 
     #[test]
