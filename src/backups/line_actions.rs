@@ -83,8 +83,12 @@ fn comment_form(context: LineContext, line: LineId, text: String) -> AnyView {
     let end = leave.clone();
     Effect::new(move || {
         if let Some(input) = input.get() {
+            context.typing.set(true);
             let _ = input.focus();
         }
+    });
+    on_cleanup(move || {
+        context.typing.try_set(false);
     });
     Effect::new(move || {
         let done = action.version().get() > before && action.value().with(|value| matches!(value, Some(Ok(()))));

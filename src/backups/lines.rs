@@ -34,6 +34,8 @@ pub struct LineContext {
     pub parameters: Memo<ParamsMap>,
     /// The line whose comment is being changed.
     pub edited: Memo<String>,
+    /// Whether somebody is typing a comment: the row must not go meanwhile.
+    pub typing: RwSignal<bool>,
     /// Pins and unpins.
     pub pin: ServerAction<SetPinned>,
     /// Changes a comment.
@@ -55,9 +57,9 @@ pub fn Lines(
     let query = Memo::new(move |_| parameters.with(query::parse));
     let wizard = Memo::new(move |_| parameters.with(|query| (value(query, "wizard"), value(query, "line"))));
     let edited = Memo::new(move |_| parameters.with(|query| value(query, "edit")));
-    // A comment that is being typed would be lost with its row.
+    let typing = RwSignal::new(false);
     let beat = Memo::new(move |known: Option<&u32>| match known {
-        Some(known) if edited.with(|edited| !edited.is_empty()) => *known,
+        Some(known) if typing.get() => *known,
         _ => live.beat.get(),
     });
     let (pin, comment) = (ServerAction::<SetPinned>::new(), ServerAction::<SetComment>::new());
@@ -65,7 +67,8 @@ pub fn Lines(
         move || (query.get(), beat.get(), pin.version().get(), comment.version().get()),
         move |(query, ..)| list_lines(subscription, query),
     );
-    let context = move |as_of, role| LineContext { subscription, parameters, edited, pin, comment, as_of, role };
+    let context =
+        move |as_of, role| LineContext { subscription, parameters, edited, typing, pin, comment, as_of, role };
     view! {
         {move || {
             let (wizard, line) = wizard.get();
