@@ -177,7 +177,7 @@ fn row_view(context: LineContext, line: BackupLine) -> AnyView {
         <tr role="row" class:dim=dim>
             <td role="cell" class="lead">
                 <span class="row tight">
-                    <b class="file">{breakable(&line.name)}</b>
+                    <b class="file">{file_name_view(&line.name)}</b>
                     {pinned}
                 </span>
                 <Comment context line=line.id text=line.comment.clone() />
@@ -204,9 +204,19 @@ fn row_view(context: LineContext, line: BackupLine) -> AnyView {
     .into_any()
 }
 
-/// A file name that may break after its underscores.
-fn breakable(name: &str) -> impl IntoView + use<> {
-    name.split_inclusive('_').map(|part| (part.to_owned(), view! { <wbr /> })).collect_view()
+/// A file name that breaks before its time rather than inside it.
+fn file_name_view(name: &str) -> impl IntoView + use<> {
+    let (database, time) = at_its_time(name);
+    view! {
+        {database.to_owned()}
+        <wbr />
+        <span class="time">{time.to_owned()}</span>
+    }
+}
+
+/// Cuts `acme_2026-11-30_05-12-22.zip` before the date.
+fn at_its_time(name: &str) -> (&str, &str) {
+    name.rmatch_indices('_').nth(1).map_or((name, ""), |(place, _)| name.split_at(place + 1))
 }
 
 /// How it ended, its size and its attachments; what cannot be downloaded has a reason in place of the figures.
@@ -304,6 +314,14 @@ fn empty_view(context: LineContext, query: &LineQuery, busy: bool) -> AnyView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_name_is_cut_before_its_time() {
+        let (database, time) = at_its_time("acme_test_2026-11-30_05-12-22.zip");
+        assert_eq!((database, time), ("acme_test_", "2026-11-30_05-12-22.zip"));
+        assert_eq!(at_its_time("acme.zip"), ("acme.zip", ""));
+        assert_eq!(at_its_time("acme_2.zip"), ("acme_2.zip", ""));
+    }
 
     #[test]
     fn what_cannot_be_downloaded_says_why() {
