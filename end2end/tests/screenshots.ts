@@ -154,7 +154,7 @@ test("an import", async ({ page, facts, open }) => {
         held.letGo(chunk);
         await arrived(wizard, chunk);
     }
-    await page.screenshot({ path: join(folder, "import-uploading-light.png") });
+    await shoot("import-uploading");
     await wizard.getByRole("button", { name: "Pause" }).click();
     await shoot("import-paused");
     await open(`${path}?wizard=import`);

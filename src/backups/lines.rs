@@ -163,7 +163,7 @@ fn columns(subscription: SubscriptionId, query: &LineQuery) -> Vec<Column> {
         Column::plain("Attachments").number(),
         column(LineSort::Created, "Created"),
         column(LineSort::Trigger, "Trigger"),
-        Column::plain("Server · line UUID"),
+        Column::plain("Server · UUID"),
         Column::plain(""),
     ]
 }
