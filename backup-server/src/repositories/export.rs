@@ -5,6 +5,7 @@
 
 use std::{
     io::{self, Write},
+    num::NonZeroU64,
     ops::Range,
 };
 
@@ -32,12 +33,8 @@ pub(super) const QUEUE: usize = 8;
 /// Quick, and not far from the best.
 const DEFLATE_LEVEL: u32 = 3;
 
-/// An entry that was written.
-struct Written {
-    packed: u64,
-    offset: u64,
-    packing: Packing,
-}
+/// Bytes that deflate made of an entry; `None` for one that is stored as it is.
+type Deflated = Option<NonZeroU64>;
 
 /// An export, ready to be read.
 pub(super) struct Plan {
@@ -117,44 +114,62 @@ impl Plan {
     }
 
     fn zip(&self, outlet: &mut Outlet) -> io::Result<()> {
-        let made = self.backup.created_at;
-        let mut entries: Vec<Written> = Vec::with_capacity(self.parts.len());
+        // Of a zip whose entries are all stored, which may have a million, nothing is noted.
+        let mut deflated: Vec<Deflated> = Vec::new();
         for part in &self.parts {
             if outlet.is_done() {
                 return Ok(());
             }
-            let packing = if self.packing == Packing::Deflated && compresses(&self.repo, part) {
-                Packing::Deflated
-            } else {
-                Packing::Stored
-            };
-            let mut written = Written { packed: part.size, offset: outlet.at, packing };
-            let name = part.name.path();
-            outlet.write_all(&part.entry(&name, &written).local_header(made))?;
-            match packing {
-                Packing::Stored => copy(&self.repo, part, outlet)?,
-                Packing::Deflated => {
-                    let start = outlet.at;
-                    let mut packer = DeflateEncoder::new(&mut *outlet, Compression::new(DEFLATE_LEVEL));
-                    read_pieces(&self.repo, part.pieces.as_slice(), &mut packer)?;
-                    packer.finish()?;
-                    written.packed = outlet.at - start;
-                    outlet.write_all(&part.entry(&name, &written).descriptor())?;
+            match self.packing {
+                Packing::Stored => self.stored_entry(part, outlet)?,
+                Packing::Deflated if !compresses(&self.repo, part) => {
+                    self.stored_entry(part, outlet)?;
+                    deflated.push(None);
                 }
+                Packing::Deflated => deflated.push(self.deflated_entry(part, outlet)?),
             }
-            entries.push(written);
         }
+        self.directory(&deflated, outlet)
+    }
+
+    fn stored_entry(&self, part: &Part, outlet: &mut Outlet) -> io::Result<()> {
+        let header = part.entry(&part.name.path(), None, outlet.at).local_header(self.backup.created_at);
+        outlet.write_all(&header)?;
+        copy(&self.repo, part, outlet)
+    }
+
+    fn deflated_entry(&self, part: &Part, outlet: &mut Outlet) -> io::Result<Deflated> {
+        let name = part.name.path();
+        // How many bytes it will have stands behind them.
+        let mut entry = part.entry(&name, NonZeroU64::new(part.size), outlet.at);
+        outlet.write_all(&entry.local_header(self.backup.created_at))?;
         let start = outlet.at;
-        for (part, written) in self.parts.iter().zip(&entries) {
-            outlet.write_all(&part.entry(&part.name.path(), written).central_header(made))?;
+        let mut packer = DeflateEncoder::new(&mut *outlet, Compression::new(DEFLATE_LEVEL));
+        read_pieces(&self.repo, part.pieces.as_slice(), &mut packer)?;
+        packer.finish()?;
+        entry.packed = outlet.at - start;
+        outlet.write_all(&entry.descriptor())?;
+        Ok(NonZeroU64::new(entry.packed))
+    }
+
+    /// The central directory and the end. An entry's offset follows from those before it.
+    fn directory(&self, deflated: &[Deflated], outlet: &mut Outlet) -> io::Result<()> {
+        let (start, mut offset) = (outlet.at, 0);
+        for (nth, part) in self.parts.iter().enumerate() {
+            let name = part.name.path();
+            let entry = part.entry(&name, deflated.get(nth).copied().flatten(), offset);
+            outlet.write_all(&entry.central_header(self.backup.created_at))?;
+            offset += entry.whole_length();
         }
-        outlet.write_all(&end_records(entries.len() as u64, start, outlet.at - start))
+        debug_assert_eq!(offset, start, "the directory begins where the last entry ends");
+        outlet.write_all(&end_records(self.parts.len() as u64, start, outlet.at - start))
     }
 }
 
 impl Part {
-    fn entry<'a>(&self, name: &'a str, written: &Written) -> ZipEntry<'a> {
-        let Written { packed, offset, packing } = *written;
+    fn entry<'a>(&self, name: &'a str, deflated: Deflated, offset: u64) -> ZipEntry<'a> {
+        let packing = if deflated.is_some() { Packing::Deflated } else { Packing::Stored };
+        let packed = deflated.map_or(self.size, NonZeroU64::get);
         // Every part of a zip was given its checksum.
         ZipEntry { name, size: self.size, packed, crc: self.crc.unwrap_or(0), offset, packing }
     }

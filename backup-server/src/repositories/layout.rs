@@ -18,6 +18,8 @@ const END64: u64 = 56;
 const LOCATOR: u64 = 20;
 /// Two sizes.
 const LOCAL_EXTRA64: u64 = 20;
+const DESCRIPTOR: u64 = 16;
+const DESCRIPTOR64: u64 = 24;
 
 /// The place of a file in the zip: as Odoo does it, the database and its description come first.
 pub(super) fn rank(name: &str) -> u8 {
@@ -111,6 +113,17 @@ impl ZipEntry<'_> {
             record.extend(capped(self.size).to_le_bytes());
         }
         record
+    }
+
+    /// Bytes from its local header to the next entry's.
+    pub(super) fn whole_length(&self) -> u64 {
+        let behind = match self.packing {
+            Packing::Stored => 0,
+            Packing::Deflated if self.is_large() => DESCRIPTOR64,
+            Packing::Deflated => DESCRIPTOR,
+        };
+        let extra = if self.is_large() { LOCAL_EXTRA64 } else { 0 };
+        LOCAL + self.name.len() as u64 + extra + self.packed + behind
     }
 
     /// The record in the directory at the end.
