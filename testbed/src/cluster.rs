@@ -14,6 +14,8 @@ use std::{
 
 use tempfile::TempDir;
 
+use crate::tls::Authority;
+
 /// Stops PostgreSQL at once and removes its folder as soon as the pipe on its standard input closes, which the kernel
 /// does however the owner ends. `$1` is PostgreSQL's process id, `$2` the folder.
 const WATCHDOG: &str = r#"
@@ -35,6 +37,9 @@ cp -a "$folder.full/." "$folder"
 exec unshare --user --map-user=1000 --map-group=1000 "$@"
 "#;
 
+/// Who may connect to a server with TLS: over TCP only who encrypts.
+const ENCRYPTED_ONLY: &str = "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
+
 /// The longest wait for PostgreSQL to accept connections.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -46,10 +51,21 @@ const START_TIMEOUT: Duration = Duration::from_mins(1);
 pub struct Cluster {
     clients: Clients,
     password: String,
+    /// What a client must trust, where connections are encrypted.
+    authority: Option<PathBuf>,
     postgres: Child,
     watchdog: Child,
     /// Held while the template database is made or copied.
     pub(crate) template: Mutex<bool>,
+}
+
+/// What makes a server other than usual.
+#[derive(Clone, Copy, Debug, Default)]
+struct Special<'a> {
+    /// Its databases lie on a disk of so many megabytes.
+    disk: Option<u32>,
+    /// It encrypts, with a certificate of this one.
+    authority: Option<&'a Authority>,
 }
 
 /// How to run PostgreSQL's client programs against a [`Cluster`].
@@ -81,26 +97,30 @@ impl Clients {
 impl Cluster {
     /// Starts a server. Takes about two seconds.
     pub fn start() -> io::Result<Self> {
-        Self::start_on(None)
+        Self::start_as(Special::default())
     }
 
-    fn start_on(disk: Option<u32>) -> io::Result<Self> {
+    fn start_as(special: Special<'_>) -> io::Result<Self> {
         let bin = postgres_bin()?;
         let account = Account::find()?;
         let folder = short_temp_folder()?;
         account.own(folder.path())?;
         let password = format!("{:032x}", rand::random::<u128>());
         initialise(&bin, folder.path(), &account, &password)?;
+        if let Some(authority) = special.authority {
+            encrypt(folder.path(), authority, &account)?;
+        }
         let mut last = io::Error::other("PostgreSQL was not started");
         for _attempt in 0..5 {
             let port = free_port()?;
-            match launch(&bin, folder.path(), port, &account, disk) {
+            match launch(&bin, folder.path(), port, &account, special) {
                 Ok(postgres) => {
                     let folder = folder.keep();
                     let watchdog = watch(&postgres, &folder)?;
                     let template = Mutex::new(false);
                     let clients = Clients { bin, folder, port };
-                    let cluster = Self { clients, password, postgres, watchdog, template };
+                    let authority = special.authority.map(Authority::certificate);
+                    let cluster = Self { clients, password, authority, postgres, watchdog, template };
                     let role = format!("CREATE ROLE odoo LOGIN CREATEDB PASSWORD '{}'", cluster.password);
                     cluster.sql_as("postgres", "postgres", &role)?;
                     return Ok(cluster);
@@ -116,7 +136,13 @@ impl Cluster {
     /// no database is elsewhere, as without room for that PostgreSQL ends. An error where the system gives no user
     /// namespaces.
     pub fn start_on_a_small_disk(megabytes: u32) -> io::Result<Self> {
-        Self::start_on(Some(megabytes))
+        Self::start_as(Special { disk: Some(megabytes), ..Special::default() })
+    }
+
+    /// Starts a server with a certificate of the authority for `localhost`, which takes nothing over TCP that is not
+    /// encrypted.
+    pub fn start_encrypted(authority: &Authority) -> io::Result<Self> {
+        Self::start_as(Special { authority: Some(authority), ..Special::default() })
     }
 
     /// Fills the small disk of a server but for so many megabytes.
@@ -162,9 +188,17 @@ impl Cluster {
             .get_or_init(|| Self::start().unwrap_or_else(|error| panic!("the test PostgreSQL did not start: {error}")))
     }
 
-    /// Connection URL of role `odoo` over TCP, without a database.
+    /// Connection URL of role `odoo` over TCP, without a database; as safe as can be where connections are encrypted.
     pub fn url(&self) -> String {
-        format!("postgres://odoo:{}@127.0.0.1:{}/", self.password, self.port())
+        match &self.authority {
+            None => self.url_with("127.0.0.1", ""),
+            Some(file) => self.url_with("localhost", &format!("?sslmode=verify-full&sslrootcert={}", file.display())),
+        }
+    }
+
+    /// The same with another name of the host and other parameters, such as `?sslmode=require`.
+    pub fn url_with(&self, host: &str, parameters: &str) -> String {
+        format!("postgres://odoo:{}@{host}:{}/{parameters}", self.password, self.port())
     }
 
     /// The TCP port on 127.0.0.1.
@@ -304,9 +338,21 @@ fn initialise(bin: &Path, folder: &Path, account: &Account, password: &str) -> i
     fs::remove_file(password_file)
 }
 
-fn launch(bin: &Path, folder: &Path, port: u16, account: &Account, disk: Option<u32>) -> io::Result<Child> {
+/// Gives the server a certificate and its key, which must be nobody else's, and lets only in who encrypts.
+fn encrypt(folder: &Path, authority: &Authority, account: &Account) -> io::Result<()> {
+    let issued = authority.issue("localhost")?;
+    for (from, name) in [(&issued.certificate, "server.crt"), (&issued.key, "server.key")] {
+        let file = folder.join("data").join(name);
+        fs::copy(from, &file)?;
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
+        account.own(&file)?;
+    }
+    fs::write(folder.join("data/pg_hba.conf"), ENCRYPTED_ONLY)
+}
+
+fn launch(bin: &Path, folder: &Path, port: u16, account: &Account, special: Special<'_>) -> io::Result<Child> {
     let log = fs::File::create(folder.join("log"))?;
-    let mut postgres = match disk {
+    let mut postgres = match special.disk {
         None => account.command(&bin.join("postgres")),
         Some(megabytes) => {
             let mut unshare = account.command(Path::new("unshare"));
@@ -322,7 +368,7 @@ fn launch(bin: &Path, folder: &Path, port: u16, account: &Account, disk: Option<
     // Nothing here needs to survive a power cut.
     let settings = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB"];
     let settings = settings.into_iter().chain(["listen_addresses=127.0.0.1", "max_connections=60", &port_setting]);
-    for setting in settings.chain([sockets.as_str()]) {
+    for setting in settings.chain([sockets.as_str()]).chain(special.authority.map(|_| "ssl=on")) {
         postgres.args(["-c", setting]);
     }
     let mut child = postgres.spawn()?;

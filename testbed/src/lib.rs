@@ -6,6 +6,7 @@
 mod cluster;
 pub mod odoo;
 mod tiny;
+pub mod tls;
 
 pub use cluster::{Clients, Cluster, postgres_bin};
 pub use tiny::{TinyDatabase, addons, restore_fixture};

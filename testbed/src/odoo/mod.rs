@@ -23,7 +23,10 @@ use std::{
     time::Duration,
 };
 
-use crate::{Clients, Cluster};
+use crate::{
+    Clients, Cluster,
+    tls::{Issued, Proxy},
+};
 
 /// Whose habits the stand-in has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -233,6 +236,11 @@ impl StandIn {
     /// Its address, such as `http://127.0.0.1:8069`.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Starts a reverse proxy with TLS before it, as most Odoo hosts have.
+    pub fn behind_tls(&self, issued: &Issued) -> io::Result<Proxy> {
+        Proxy::start(self.port, issued)
     }
 
     /// The master password as it is now.
