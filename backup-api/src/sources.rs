@@ -99,6 +99,8 @@ pub enum Severity {
 pub enum ProblemCode {
     /// The host does not answer.
     Unreachable,
+    /// No encrypted connection comes about: a certificate is not accepted, or one side does not encrypt.
+    NotEncrypted,
     /// What answers is no Odoo.
     NotOdoo,
     /// `list_db = False`: the database manager is off.

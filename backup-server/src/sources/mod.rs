@@ -7,6 +7,7 @@ mod pg_tools;
 mod postgres;
 mod sink;
 mod staging;
+pub(crate) mod tls;
 mod words;
 
 use std::{fmt, sync::Arc, time::Duration};

@@ -5,6 +5,7 @@
 mod crash;
 mod disk_full;
 mod downloads;
+mod encryption;
 mod folder;
 mod jobs;
 mod refusals;

@@ -4,7 +4,6 @@ use base64::{Engine, prelude::BASE64_STANDARD as BASE64};
 use reqwest::{
     Client, Response,
     header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION},
-    redirect::Policy,
 };
 use tokio::time::timeout;
 use url::Url;
@@ -13,7 +12,7 @@ use super::{
     Fetching, Target,
     words::{self, Stop},
 };
-use crate::uploads::Format;
+use crate::{sources::tls, uploads::Format};
 
 /// How often an address may lead on.
 const REDIRECTS: usize = 5;
@@ -93,15 +92,7 @@ async fn dial(settings: &Fetching, url: &Url) -> Result<Client, Stop> {
     let port = url.port_or_known_default().unwrap_or(443);
     let addresses = settings.addresses.resolve(host, port).await;
     let addresses = addresses.map_err(|error| words::address(&error.to_string()))?;
-    crate::install_tls_provider();
-    let client = Client::builder()
-        .resolve_to_addrs(host, &addresses)
-        .redirect(Policy::none())
-        .no_proxy()
-        .http1_only()
-        .connect_timeout(settings.connect)
-        .user_agent(concat!("Holdfast/", env!("CARGO_PKG_VERSION")))
-        .build();
+    let client = tls::client(url).resolve_to_addrs(host, &addresses).connect_timeout(settings.connect).build();
     client.map_err(|error| words::client(&error).into())
 }
 

@@ -5,7 +5,10 @@ use std::time::Duration;
 use backup_api::{Failure, FailureCode};
 use reqwest::StatusCode;
 
-use crate::{jobs::size, sources::odoo::chain};
+use crate::{
+    jobs::size,
+    sources::{odoo::chain, tls},
+};
 
 /// How an attempt ended without the whole file.
 #[derive(Debug)]
@@ -34,27 +37,17 @@ pub(super) fn address(message: &str) -> Failure {
 }
 
 pub(super) fn client(error: &reqwest::Error) -> Failure {
-    failure(format!("The file cannot be fetched: {}.", chain(error)))
+    failure(tls::no_client(error))
 }
 
 /// No answer came.
 pub(super) fn no_answer(error: reqwest::Error, host: &str) -> Stop {
     let error = error.without_url();
     let is_connect = error.is_connect();
+    if let Some(refusal) = tls::refusal(&error, host, tls::TRUST_STORE) {
+        return Stop::Final(failure(refusal));
+    }
     let said = chain(&error);
-    if said.contains("certificate") {
-        return Stop::Final(failure(format!(
-            "The certificate of {host} is not accepted ({said}). If it is the right server, have its certificate renewed, \
-             or install its authority's certificate on the backup server; else check the address."
-        )));
-    }
-    let is_tls = ["tls", "TLS", "HandshakeFailure", "corrupt message", "InvalidContentType"];
-    if is_tls.into_iter().any(|word| said.contains(word)) {
-        return Stop::Final(failure(format!(
-            "No encrypted connection to {host} comes about ({said}). If the server speaks http only, write http:// in the \
-             address."
-        )));
-    }
     if is_connect {
         return Stop::Cut(failure(format!("{host} cannot be reached: {said}. Check the address and the network.")));
     }

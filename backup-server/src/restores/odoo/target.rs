@@ -164,6 +164,7 @@ impl Target {
             Unanswered::Strange(why) => {
                 failure(FailureCode::OdooError, format!("Odoo at {} gives a strange answer: {why}.", self.url))
             }
+            Unanswered::NotEncrypted(why) => failure(FailureCode::Source, why),
             Unanswered::Unreachable(why) => {
                 failure(FailureCode::Source, format!("Odoo at {} does not answer: {why}.", self.url))
             }

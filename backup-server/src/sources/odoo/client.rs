@@ -3,11 +3,11 @@
 use std::{error::Error, time::Duration};
 
 use backup_api::{Problem, ProblemCode};
-use reqwest::{Client, Response, StatusCode, header::LOCATION, multipart, redirect::Policy};
+use reqwest::{Client, Response, StatusCode, header::LOCATION, multipart};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::super::{AddressPolicy, words};
+use super::super::{AddressPolicy, tls, words};
 
 /// More than any page of the database manager: 60 kB without databases, about 1 kB for each.
 const MAX_PAGE: usize = 4 << 20;
@@ -29,6 +29,8 @@ pub(crate) enum Unanswered {
     Fault(String),
     /// What answered is not what was asked.
     Strange(String),
+    /// No encrypted connection comes about: why and what to do, in sentences.
+    NotEncrypted(String),
     /// Nothing answered.
     Unreachable(String),
 }
@@ -41,19 +43,9 @@ impl Odoo {
         let port = base.port_or_known_default().unwrap_or(443);
         let addresses = policy.resolve(&host, port).await;
         let addresses = addresses.map_err(|error| words::stop(ProblemCode::Unreachable, error.to_string()))?;
-        // Another part of the process may have chosen a provider already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = Client::builder()
-            .resolve_to_addrs(&host, &addresses)
-            // A redirect could lead anywhere, with the master password in the form.
-            .redirect(Policy::none())
-            .no_proxy()
-            .http1_only()
-            .connect_timeout(limit)
-            .tcp_keepalive(Duration::from_secs(30))
-            .user_agent(concat!("Holdfast/", env!("CARGO_PKG_VERSION")))
-            .build();
-        let http = http.map_err(|error| words::stop(ProblemCode::InvalidAddress, chain(&error)))?;
+        let http = tls::client(&base).resolve_to_addrs(&host, &addresses).connect_timeout(limit);
+        let http = http.tcp_keepalive(Duration::from_secs(30)).build();
+        let http = http.map_err(|error| words::stop(ProblemCode::NotEncrypted, tls::no_client(&error)))?;
         Ok(Self { http, base, limit })
     }
 
@@ -62,6 +54,15 @@ impl Odoo {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         url
+    }
+
+    /// Why a request got no answer.
+    fn unreached(&self, error: &reqwest::Error) -> Unanswered {
+        let host = self.base.host_str().unwrap_or_default();
+        match tls::refusal(error, host, tls::TRUST_STORE) {
+            Some(why) => Unanswered::NotEncrypted(why),
+            None => Unanswered::Unreachable(chain(error)),
+        }
     }
 
     /// A backup request, ready to be sent.
@@ -78,7 +79,7 @@ impl Odoo {
     /// The page of the database manager, with its status.
     pub async fn manager_page(&self) -> Result<(StatusCode, String), Unanswered> {
         let request = self.http.get(self.address("/web/database/manager")).timeout(self.limit);
-        let response = request.send().await.map_err(|error| Unanswered::Unreachable(chain(&error)))?;
+        let response = request.send().await.map_err(|error| self.unreached(&error))?;
         let status = response.status();
         let page = read_page(response).await.map_err(|error| Unanswered::Unreachable(chain(&error)))?;
         Ok((status, page))
@@ -137,7 +138,7 @@ impl Odoo {
     async fn ask_within(&self, path: &str, params: Value, limit: Duration) -> Result<Value, Unanswered> {
         let call = json!({"jsonrpc": "2.0", "method": "call", "id": 1, "params": params});
         let request = self.http.post(self.address(path)).timeout(limit).json(&call);
-        let response = request.send().await.map_err(|error| Unanswered::Unreachable(chain(&error)))?;
+        let response = request.send().await.map_err(|error| self.unreached(&error))?;
         let status = response.status();
         if status.is_redirection() {
             let to =

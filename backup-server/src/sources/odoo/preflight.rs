@@ -33,7 +33,8 @@ impl Preflight {
 pub(super) async fn look(odoo: &Odoo, source: &Http<'_>) -> Preflight {
     let mut found = look_at_server(odoo, source.url, source.master_password).await;
     let is_odoo = found.problems.iter().all(|problem| {
-        !matches!(problem.code, ProblemCode::Unreachable | ProblemCode::NotOdoo | ProblemCode::ManagerDisabled)
+        use ProblemCode::{ManagerDisabled, NotEncrypted, NotOdoo, Unreachable};
+        !matches!(problem.code, Unreachable | NotEncrypted | NotOdoo | ManagerDisabled)
     });
     if is_odoo {
         look_at_database(odoo, source.database, &mut found).await;
@@ -48,6 +49,10 @@ pub(crate) async fn look_at_server(odoo: &Odoo, url: &str, master_password: &Sec
         Ok(version) => found.odoo_version = Some(version),
         Err(Unanswered::Unreachable(why)) => {
             found.problems.push(unreachable(url, &why));
+            return found;
+        }
+        Err(Unanswered::NotEncrypted(why)) => {
+            found.problems.push(words::stop(ProblemCode::NotEncrypted, why));
             return found;
         }
         Err(Unanswered::Strange(why) | Unanswered::Fault(why)) => found.problems.push(not_odoo(url, &why)),
@@ -87,6 +92,7 @@ async fn look_at_manager(odoo: &Odoo, found: &mut Preflight) -> bool {
         Err(Unanswered::Unreachable(why) | Unanswered::Strange(why) | Unanswered::Fault(why)) => {
             words::stop(ProblemCode::Unreachable, format!("Odoo's database manager did not answer: {why}. Try again."))
         }
+        Err(Unanswered::NotEncrypted(why)) => words::stop(ProblemCode::NotEncrypted, why),
         Err(Unanswered::Denied) => disabled(),
     };
     found.problems.push(problem);
@@ -165,8 +171,7 @@ fn insecure() -> Problem {
 }
 
 fn unreachable(url: &str, why: &str) -> Problem {
-    let message =
-        format!("Odoo at {url} cannot be reached: {why}. Check the address, its certificate and the firewall.");
+    let message = format!("Odoo at {url} cannot be reached: {why}. Check the address, and the firewall in between.");
     words::stop(ProblemCode::Unreachable, message)
 }
 

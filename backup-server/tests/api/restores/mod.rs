@@ -9,6 +9,6 @@ mod hostile;
 mod idle;
 mod postgres;
 mod refusals;
-mod setting;
+pub mod setting;
 mod unreachable;
 mod windows;
