@@ -4,6 +4,7 @@
 //! So the dump and the list agree, whatever Odoo does meanwhile.
 
 mod dump;
+mod encryption;
 mod manifest;
 mod proof;
 mod report;

@@ -3,15 +3,12 @@
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use backup_api::{Problem, ProblemCode, Secret, Severity};
-use sqlx::{
-    ConnectOptions, PgConnection,
-    error::DatabaseError,
-    postgres::{PgConnectOptions, PgSslMode},
-};
+use sqlx::{ConnectOptions, PgConnection, error::DatabaseError, postgres::PgConnectOptions};
 use url::Url;
 
 use super::{
     super::{AddressPolicy, words},
+    encryption::Encryption,
     sockets::{notice_when_gone, with_socket},
 };
 
@@ -24,8 +21,7 @@ pub(crate) struct ServerAddress {
     port: u16,
     user: String,
     password: Option<Secret>,
-    ssl_mode: Option<String>,
-    ssl_root_cert: Option<String>,
+    encryption: Encryption,
 }
 
 #[derive(Clone, Debug)]
@@ -56,14 +52,14 @@ impl ServerAddress {
         let mut host = decode(url.host_str().unwrap_or_default())?;
         let mut user = decode(url.username())?;
         let mut port = url.port().unwrap_or(5432);
-        let (mut ssl_mode, mut ssl_root_cert) = (None, None);
+        let (mut ssl_mode, mut roots) = (None, None);
         for (key, value) in url.query_pairs() {
             match &*key {
                 "host" => host = value.into_owned(),
                 "user" => user = value.into_owned(),
                 "port" => port = value.parse().map_err(|_| invalid("The port in the connection URL is no number."))?,
-                "sslmode" if value.parse::<PgSslMode>().is_ok() => ssl_mode = Some(value.into_owned()),
-                "sslrootcert" => ssl_root_cert = Some(value.into_owned()),
+                "sslmode" => ssl_mode = Some(value.into_owned()),
+                "sslrootcert" => roots = Some(value.into_owned()),
                 "dbname" | "application_name" | "connect_timeout" => {}
                 other => {
                     return Err(invalid(&format!("The connection URL has a parameter “{other}” that is not known.")));
@@ -79,7 +75,8 @@ impl ServerAddress {
             return Err(invalid("The connection URL names no user."));
         }
         let password = url.password().map(decode).transpose()?.map(Secret::new);
-        Ok(Self { endpoint, port, user, password, ssl_mode, ssl_root_cert })
+        let encryption = Encryption::parse(ssl_mode.as_deref(), roots.as_deref()).map_err(invalid)?;
+        Ok(Self { endpoint, port, user, password, encryption })
     }
 
     /// The same server as somebody else.
@@ -102,18 +99,15 @@ impl ServerAddress {
         let mut options = PgConnectOptions::new_without_pgpass().port(self.port).username(&self.user);
         options = options.password(self.password.as_ref().map_or("", Secret::reveal)).database(database);
         options = options.application_name("holdfast").disable_statement_logging();
-        if let Some(mode) = self.ssl_mode.as_deref().and_then(|mode| mode.parse().ok()) {
-            options = options.ssl_mode(mode);
-        }
-        if let Some(cert) = &self.ssl_root_cert {
-            options = options.ssl_root_cert(cert);
-        }
         match &self.endpoint {
             Endpoint::Socket(folder) => {
-                let connection = self.dial(&options.socket(folder), database, limit).await?;
-                Ok(Connected { connection, environment: self.environment(database, None) })
+                // A socket is never encrypted, whatever the URL wants; so says libpq.
+                let options = Encryption::Disable.apply(options.socket(folder))?;
+                let connection = self.dial(&options, database, limit).await?;
+                Ok(Connected { connection, environment: self.environment(database, &[]) })
             }
             Endpoint::Host(host) => {
+                let options = self.encryption.apply(options)?;
                 let addresses = policy.resolve(host, self.port).await;
                 let addresses = addresses.map_err(|error| words::stop(ProblemCode::Unreachable, error.to_string()))?;
                 self.dial_one_of(host, &addresses, &options, database, limit).await
@@ -129,14 +123,17 @@ impl ServerAddress {
         database: &str,
         limit: Duration,
     ) -> Result<Connected, Problem> {
-        // The certificate's name is compared with the host that is dialled; only then is the name needed.
-        let by_name = self.ssl_mode.as_deref() == Some("verify-full");
+        // The certificate's name is compared with the host that is dialled; only then is the name needed, and all of its
+        // addresses are tried at once.
+        if self.encryption.is_by_name() {
+            let connection = self.dial(&options.clone().host(host), database, limit).await?;
+            return Ok(Connected { connection, environment: self.environment(database, addresses) });
+        }
         let mut last = words::stop(ProblemCode::Unreachable, format!("The host “{host}” has no address."));
         for address in addresses {
-            let target = if by_name { host.to_owned() } else { address.ip().to_string() };
-            match self.dial(&options.clone().host(&target), database, limit).await {
+            match self.dial(&options.clone().host(&address.ip().to_string()), database, limit).await {
                 Ok(connection) => {
-                    return Ok(Connected { connection, environment: self.environment(database, Some(*address)) });
+                    return Ok(Connected { connection, environment: self.environment(database, &[*address]) });
                 }
                 Err(problem) if problem.code == ProblemCode::Unreachable => last = problem,
                 Err(problem) => return Err(problem),
@@ -168,9 +165,19 @@ impl ServerAddress {
     /// What an error of connecting means to an administrator.
     fn problem(&self, error: &sqlx::Error, database: &str) -> Problem {
         let (place, user) = (self.place(), &self.user);
+        if let Some(problem) = self.encryption.problem(error, &place, self.host()) {
+            return problem;
+        }
         let code = error.as_database_error().and_then(DatabaseError::code).unwrap_or_default();
         let said = error.as_database_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
         let (code, message) = match &*code {
+            "28000" if said.contains("no pg_hba.conf entry") => (
+                ProblemCode::WrongCredentials,
+                format!(
+                    "PostgreSQL at {place} lets user “{user}” not in from here ({said}). Have a line for this user and host \
+                     added to its pg_hba.conf; with sslmode=disable in the URL if it takes only what is not encrypted."
+                ),
+            ),
             "28P01" | "28000" => (
                 ProblemCode::WrongCredentials,
                 format!("PostgreSQL at {place} refuses user “{user}” ({said}). Check user and password in the URL."),
@@ -190,11 +197,18 @@ impl ServerAddress {
             ),
             "" => (
                 ProblemCode::Unreachable,
-                format!("PostgreSQL at {place} cannot be reached: {said}. Check host, port, TLS mode and firewall."),
+                format!("PostgreSQL at {place} cannot be reached: {said}. Check host, port and firewall."),
             ),
             _ => (ProblemCode::Unreachable, format!("PostgreSQL at {place} does not accept the connection: {said}.")),
         };
         Problem { severity: Severity::Stop, code, message }
+    }
+
+    fn host(&self) -> &str {
+        match &self.endpoint {
+            Endpoint::Socket(_) => "localhost",
+            Endpoint::Host(host) => host,
+        }
     }
 
     fn place(&self) -> String {
@@ -205,7 +219,7 @@ impl ServerAddress {
     }
 
     /// For libpq. The password goes here and never into arguments, which every user of the host can read.
-    fn environment(&self, database: &str, address: Option<SocketAddr>) -> Vec<(&'static str, OsString)> {
+    fn environment(&self, database: &str, addresses: &[SocketAddr]) -> Vec<(&'static str, OsString)> {
         let mut variables: Vec<(&'static str, OsString)> = vec![
             ("PGPORT", self.port.to_string().into()),
             ("PGUSER", self.user.clone().into()),
@@ -216,15 +230,16 @@ impl ServerAddress {
         ];
         match &self.endpoint {
             Endpoint::Socket(folder) => variables.push(("PGHOST", folder.clone().into())),
-            Endpoint::Host(host) => variables.push(("PGHOST", host.clone().into())),
+            // Of several addresses, each has its host.
+            Endpoint::Host(host) => {
+                let addresses = addresses.iter().map(|address| address.ip().to_string());
+                let (hosts, addresses): (Vec<&str>, Vec<String>) = addresses.map(|address| (&**host, address)).unzip();
+                variables.push(("PGHOST", hosts.join(",").into()));
+                variables.push(("PGHOSTADDR", addresses.join(",").into()));
+            }
         }
-        let optional = [
-            ("PGHOSTADDR", address.map(|address| address.ip().to_string())),
-            ("PGPASSWORD", self.password.as_ref().map(|password| password.reveal().to_owned())),
-            ("PGSSLMODE", self.ssl_mode.clone()),
-            ("PGSSLROOTCERT", self.ssl_root_cert.clone()),
-        ];
-        variables.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?.into()))));
+        variables.extend(self.password.as_ref().map(|password| ("PGPASSWORD", password.reveal().into())));
+        variables.extend(self.encryption.environment());
         variables
     }
 }
@@ -255,11 +270,14 @@ mod tests {
     fn urls_over_tcp_and_sockets_are_read() {
         let address = parse("postgres://odoo:p%40ss@db.example.com:5433/ignored?sslmode=require").unwrap();
         assert_eq!(address.place(), "db.example.com:5433");
-        let environment = address.environment("acme", None);
+        let environment =
+            address.environment("acme", &["10.0.0.5:5433".parse().unwrap(), "[fd00::5]:5433".parse().unwrap()]);
         let get = |name| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_str().unwrap());
         assert_eq!(get("PGPASSWORD"), Some("p@ss"));
         assert_eq!(get("PGDATABASE"), Some("acme"));
         assert_eq!(get("PGSSLMODE"), Some("require"));
+        assert_eq!(get("PGHOST"), Some("db.example.com,db.example.com"));
+        assert_eq!(get("PGHOSTADDR"), Some("10.0.0.5,fd00::5"));
         let address = parse("postgresql://odoo@localhost/?host=/run/postgresql").unwrap();
         assert_eq!(address.place(), "/run/postgresql");
         assert_eq!(parse("postgres://odoo:pw@/acme?host=/run/postgresql&port=5433").unwrap().port, 5433);
@@ -270,8 +288,15 @@ mod tests {
 
     #[test]
     fn a_url_that_cannot_be_used_says_how_to_write_one() {
-        for bad in ["", "localhost", "http://a/", "postgres://", "postgres://host/", "postgres://u@h/?options=-c%20x=y"]
-        {
+        for bad in [
+            "",
+            "localhost",
+            "http://a/",
+            "postgres://",
+            "postgres://host/",
+            "postgres://u@h/?options=-c%20x=y",
+            "postgres://u@h/?sslmode=verify-ca",
+        ] {
             let problem = parse(bad).unwrap_err();
             assert_eq!(problem.code, ProblemCode::InvalidAddress, "{bad}");
             assert!(problem.message.contains("postgres://user:password@host"), "{}", problem.message);

@@ -1,6 +1,7 @@
 //! Hosts that encrypt, with certificates of an authority that only their owners know.
 
 mod odoo;
+mod postgres;
 
 use std::{path::Path, process::Command};
 
