@@ -21,6 +21,7 @@ use crate::{
 };
 
 pub use addresses::{AddressPolicy, InvalidRange, NoAddress};
+pub(crate) use pg_tools::not_judged;
 pub use pg_tools::{PgTool, PgTools};
 pub(crate) use sink::Sink;
 pub(crate) use staging::StagedFile;

@@ -3,16 +3,23 @@
 use std::{
     collections::BTreeMap,
     fmt, fs,
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
     sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
 
-use backup_api::{Problem, ProblemCode, Severity};
+use backup_api::{Failure, FailureCode, Problem, ProblemCode, Severity};
 
 /// Where Debian and Ubuntu keep one folder for each major version.
 const DEBIAN: &str = "/usr/lib/postgresql";
+
+/// The status with which `pg_restore` says that what it reads is not as it should be.
+const REFUSES: i32 = 1;
+
+/// Signals that a program brings upon itself, as `pg_restore` does with some damaged dumps: SIGILL to SIGFPE, SIGSEGV.
+const OWN_FAULTS: [i32; 6] = [4, 5, 6, 7, 8, 11];
 
 /// One installed version of `pg_dump` and `pg_restore`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +58,24 @@ impl PgTool {
         let (major, version) = parse_version(&String::from_utf8_lossy(&output.stdout))?;
         Some(Self { folder: folder.to_owned(), major, version })
     }
+}
+
+/// Why a `pg_restore` that did not end well says nothing of the dump that it read; `None` when it does say something.
+/// `kept` tells what became of it.
+pub(crate) fn not_judged(status: ExitStatus, said: &str, kept: &str) -> Option<Failure> {
+    let message = match (status.signal(), status.code()) {
+        (Some(signal), _) if !OWN_FAULTS.contains(&signal) => format!(
+            "pg_restore, which reads the dump to check it, was ended by signal {signal}: by someone, or by the system, \
+             probably because memory ran out. That says nothing of the dump; {kept}. Look at the system log of the backup \
+             server, then try again."
+        ),
+        (None, Some(code)) if code != REFUSES => format!(
+            "pg_restore, which reads the dump to check it, does not work here (exit status {code}); {kept}. Install \
+             PostgreSQL's client programs on the backup server again. It said: {said}"
+        ),
+        _ => return None,
+    };
+    Some(Failure { code: FailureCode::PgDump, message })
 }
 
 /// All installed versions, as they are at the moment: what is installed or removed meanwhile is noticed when asked.

@@ -11,7 +11,9 @@ use futures::StreamExt;
 use testbed::Cluster;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{assert_same, connect, dump_of, pg_dump, replay_into, scratch, sql_of, stream_of, tiny, tool};
+use crate::support::{
+    assert_same, connect, dump_of, pg_dump, replay_into, scratch, sql_of, stream_of, tiny, tool, tool_whose_pg_restore,
+};
 
 /// Larger and damaged fixtures, where there are some.
 fn shared(name: &str) -> Option<std::path::PathBuf> {
@@ -77,6 +79,19 @@ async fn a_custom_dump_that_is_damaged_ends_in_an_error() {
     let failure = replay::read(plain_of_custom(&tool(), Box::pin(broken), &cancel), |_| (), &cancel).await.unwrap_err();
     assert_eq!(failure.code, FailureCode::Storage);
     assert!(failure.message.contains(gone), "{failure:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pg_restore_that_was_killed_does_not_condemn_the_backup() {
+    let data = tempfile::tempdir().unwrap();
+    testbed::restore_fixture(Cluster::shared(), "replay_killed_psql", data.path()).unwrap();
+    let custom = pg_dump("replay_killed_psql", &["--format=custom"]);
+    let cancel = CancellationToken::new();
+    let killed = tool_whose_pg_restore(data.path(), "head -c 50000 >/dev/null; kill -9 $$");
+    let failure =
+        replay::read(plain_of_custom(&killed, stream_of(&custom), &cancel), |_| (), &cancel).await.unwrap_err();
+    assert_eq!(failure.code, FailureCode::PgDump);
+    assert!(failure.message.contains("ended by signal 9") && !failure.message.contains("damaged"), "{failure:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

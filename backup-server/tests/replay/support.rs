@@ -81,6 +81,15 @@ pub fn tool() -> PgTool {
     PgTools::in_folders(&[Cluster::shared().bin().to_owned()]).all().remove(0)
 }
 
+/// The same, but for a script in place of `pg_restore`.
+pub fn tool_whose_pg_restore(folder: &Path, script: &str) -> PgTool {
+    std::os::unix::fs::symlink(Cluster::shared().bin().join("pg_dump"), folder.join("pg_dump")).unwrap();
+    // Written by a program of its own, so that no other thread's child holds it open for writing when it is run.
+    let write = format!("printf '#!/bin/sh\\n%s\\n' '{script}' >pg_restore && chmod 755 pg_restore");
+    assert!(Command::new("sh").args(["-c", &write]).current_dir(folder).status().unwrap().success());
+    PgTools::in_folders(&[folder.to_owned()]).all().remove(0)
+}
+
 /// A whole dump with these statements.
 pub fn dump_of(statements: &str) -> Vec<u8> {
     format!(

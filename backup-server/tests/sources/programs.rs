@@ -8,10 +8,11 @@ use std::{
 
 use backup_api::{BackupFormat, FailureCode, ProblemCode};
 use backup_server::sources::PgTools;
-use testbed::Cluster;
+use testbed::{Cluster, odoo::Options};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    odoo::{source, stand_in},
     postgres::codes,
     setting::{Setting, read},
 };
@@ -74,6 +75,35 @@ async fn a_dump_that_was_cut_is_no_backup_though_pg_dump_ends_well() {
     fs::remove_file(setting.folder.path().join("tools/pg_restore")).unwrap();
     let failure = setting.read(&setting.direct(), BackupFormat::Dump).await.err().unwrap();
     assert!(failure.message.contains("pg_restore could not be started"), "{}", failure.message);
+}
+
+/// Nobody is to look for what is wrong with a dump of which nothing is known.
+#[tokio::test]
+async fn a_pg_restore_that_is_killed_or_does_not_run_says_nothing_of_the_dump() {
+    let mut setting = Setting::new("direct_unproven");
+    let odoo = stand_in(&setting, Options::default());
+    let killed = ["ended by signal 9", "memory ran out", "nothing was kept", "try again"];
+    let broken = ["exit status 127", "no such library", "nothing was kept", "Install PostgreSQL's client programs"];
+    let cases = [
+        ("kill -9 $$", &killed),
+        ("head -c 200000 >/dev/null; kill -9 $$", &killed),
+        ("cat >/dev/null; kill -9 $$", &killed),
+        ("echo 'no such library' >&2; exit 127", &broken),
+    ];
+    for (body, words) in cases {
+        setting.fake_pg_restore(body);
+        for source in [setting.direct(), source(&setting, &odoo)] {
+            let failure = setting.read(&source, BackupFormat::Dump).await.err().expect(body);
+            assert_eq!(failure.code, FailureCode::PgDump, "{body}");
+            let said = &failure.message;
+            assert!(words.iter().all(|word| said.contains(word)) && !said.contains("not complete"), "{body}: {said}");
+            assert!(!said.contains("cut off"), "{body}: {said}");
+        }
+    }
+    // What it brings upon itself, the dump may have brought about.
+    setting.fake_pg_restore("cat >/dev/null; kill -SEGV $$");
+    let failure = setting.read(&setting.direct(), BackupFormat::Dump).await.err().unwrap();
+    assert!(failure.message.contains("not complete"), "{}", failure.message);
 }
 
 #[tokio::test]

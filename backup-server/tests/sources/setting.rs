@@ -105,6 +105,14 @@ impl Setting {
         self.use_program(&text);
     }
 
+    /// Makes `pg_restore` a script; `pg_dump` is the real one.
+    pub fn fake_pg_restore(&mut self, body: &str) {
+        self.fake_pg_dump("exec $REAL \"$@\"");
+        let pg_restore = self.folder.path().join("tools/pg_restore");
+        fs::remove_file(&pg_restore).unwrap();
+        write_program(&pg_restore, &format!("#!/bin/sh\n{body}\n"));
+    }
+
     /// Makes `pg_dump` this script.
     pub fn use_program(&mut self, text: &str) {
         let folder = self.folder.path().join("tools");

@@ -17,7 +17,7 @@ use super::{
     reading::cancelled,
     stream::{DumpStream, failure_of, io_error},
 };
-use crate::sources::PgTool;
+use crate::sources::{PgTool, not_judged};
 
 /// How much is read at once.
 const PIECE: usize = 256 * 1024;
@@ -102,9 +102,8 @@ impl Running {
             return Err(Failure { code: FailureCode::PgDump, message });
         }
         let message = format!("The backup's dump is cut off or damaged: {said} ({status}). Take another backup.");
-        // A program that was killed says nothing of the dump.
-        let code = if status.code().is_some() { FailureCode::Incomplete } else { FailureCode::PgDump };
-        Err(Failure { code, message })
+        let damaged = Failure { code: FailureCode::Incomplete, message };
+        Err(not_judged(status, &said, "nothing came of it").unwrap_or(damaged))
     }
 }
 

@@ -7,7 +7,11 @@ use tokio::{io::AsyncReadExt, process::Command};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::{PgTools, SourceFacts, SourceSettings, pg_tools::PgTool, words},
+    super::{
+        PgTools, SourceFacts, SourceSettings,
+        pg_tools::{PgTool, not_judged},
+        words,
+    },
     scan::Scan,
 };
 use crate::{
@@ -192,6 +196,9 @@ async fn run_pg_restore(tool: &PgTool, path: &Path) -> Result<Scan, Failure> {
     }
     let said = String::from_utf8_lossy(&said);
     let said: String = said.trim().chars().take(300).collect();
+    if let Some(failure) = not_judged(status, &said, "nothing was kept") {
+        return Err(failure);
+    }
     if said.contains("unsupported version") {
         let message = format!(
             "The dump was made by a pg_dump that is newer than the backup server's pg_restore {} ({said}). Install \

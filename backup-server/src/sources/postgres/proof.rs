@@ -3,7 +3,7 @@
 use std::{
     io::{self, Read, Write},
     os::unix::process::CommandExt,
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -11,7 +11,10 @@ use std::{
 
 use backup_api::{Failure, FailureCode};
 
-use super::super::{pg_tools::PgTool, words};
+use super::super::{
+    pg_tools::{PgTool, not_judged},
+    words,
+};
 
 /// How much of what it says is shown.
 const SHOWN: u64 = 600;
@@ -89,30 +92,45 @@ impl Proof {
     /// After the last byte: whether all of it was there.
     pub fn finish(mut self) -> Result<(), Failure> {
         drop(self.input.take());
-        let deadline = Instant::now() + LINGER;
-        let ended = loop {
-            let mut child = self.running.child();
-            let Some(running) = child.as_mut() else { break None };
-            match running.try_wait() {
-                Ok(None) if Instant::now() < deadline => {}
-                Ok(ended) => break ended,
-                Err(_) => break None,
-            }
-            drop(child);
-            thread::sleep(Duration::from_millis(2));
-        };
+        let ended = self.wait();
         self.running.stop();
-        if ended.is_some_and(|status| status.success()) {
+        let Some(status) = ended else { return Err(words::failure(FailureCode::PgDump, hangs())) };
+        if status.success() {
             return Ok(());
         }
         let said = self.said.take().and_then(|said| said.join().ok()).unwrap_or_default();
-        let message = format!(
-            "pg_dump ended without an error, but its output is not complete: pg_restore cannot read all of it. Check \
-             which pg_dump it is and try again. It said: {}",
-            String::from_utf8_lossy(&said).trim()
-        );
-        Err(words::failure(FailureCode::PgDump, message))
+        let said = String::from_utf8_lossy(&said);
+        let said = said.trim();
+        Err(not_judged(status, said, "nothing was kept")
+            .unwrap_or_else(|| words::failure(FailureCode::PgDump, incomplete(said))))
     }
+
+    /// Waits for its end; `None` when it takes too long.
+    fn wait(&self) -> Option<ExitStatus> {
+        let deadline = Instant::now() + LINGER;
+        loop {
+            let ended = self.running.child().as_mut()?.try_wait().ok()?;
+            if ended.is_some() || Instant::now() > deadline {
+                return ended;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+fn incomplete(said: &str) -> String {
+    format!(
+        "pg_dump ended without an error, but its output is not complete: pg_restore cannot read all of it. Check which \
+         pg_dump it is and try again. It said: {said}"
+    )
+}
+
+fn hangs() -> String {
+    format!(
+        "pg_restore, which reads the dump to check it, did not end within {} seconds after the last byte and was stopped; \
+         nothing was kept. Look at the load of the backup server, then try again.",
+        LINGER.as_secs()
+    )
 }
 
 impl Drop for Proof {
