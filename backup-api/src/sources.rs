@@ -127,6 +127,8 @@ pub enum ProblemCode {
     AttachmentsMissing,
     /// No filestore folder is set, but the database has attachments in files.
     FilestoreNotSet,
+    /// An addons folder is not there or cannot be read.
+    AddonsMissing,
     /// The user may not read all of the database.
     InsufficientPrivilege,
     /// The disk of the database server is full.

@@ -56,13 +56,16 @@ impl BackupJob {
         Ok(report)
     }
 
-    /// Whether a problem matters to this backup: a dump has no files of the filestore.
+    /// Whether a problem matters to this backup: a dump has no files of the filestore, and only restores need addons.
     fn concerns(&self, problem: &Problem) -> bool {
-        use ProblemCode::{AttachmentsMissing, FilestoreMissing, FilestoreNotSet, FilestoreUnreadable};
+        use ProblemCode::{AddonsMissing, AttachmentsMissing, FilestoreMissing, FilestoreNotSet, FilestoreUnreadable};
         // Odoo has programs of its own; those here only check a dump.
         let through_odoo = matches!(self.start.source, Source::OdooHttp { .. });
         if through_odoo && problem.code == ProblemCode::NoMatchingPgDump {
             return self.start.format == BackupFormat::Dump;
+        }
+        if problem.code == AddonsMissing {
+            return false;
         }
         let of_filestore =
             matches!(problem.code, FilestoreMissing | FilestoreUnreadable | FilestoreNotSet | AttachmentsMissing);

@@ -131,9 +131,9 @@ impl Sources {
             Source::OdooHttp { url, database, master_password } => {
                 odoo::test(&self.settings, &Http { url, database, master_password }).await
             }
-            Source::Postgres { url, database, filestore, addons: _ } => {
+            Source::Postgres { url, database, filestore, addons } => {
                 let source = Direct { url, database, filestore: filestore.as_ref() };
-                postgres::test(&self.settings, &source).await
+                postgres::test(&self.settings, &source, addons).await
             }
         }
     }

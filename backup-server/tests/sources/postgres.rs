@@ -32,6 +32,11 @@ fn with_filestore(setting: &Setting, filestore: Option<&Path>) -> Source {
     }
 }
 
+fn with_addons(setting: &Setting, folders: &[&str]) -> Source {
+    let Source::Postgres { url, database, filestore, .. } = setting.direct() else { unreachable!() };
+    Source::Postgres { url, database, filestore, addons: folders.iter().map(|folder| (*folder).to_owned()).collect() }
+}
+
 fn first_attachment(setting: &Setting) -> String {
     let sql = "SELECT min(store_fname) FROM ir_attachment WHERE store_fname IS NOT NULL";
     Cluster::shared().sql(&setting.database.name, sql).unwrap()
@@ -199,6 +204,27 @@ async fn filestores_that_are_absent_unset_or_anothers_are_told_apart() {
     let refused = setting.open(&unset, BackupFormat::Zip).await.err().unwrap();
     assert_eq!((refused.code, &refused.message), (FailureCode::Source, &report.problems[0].message));
     setting.read(&unset, BackupFormat::Dump).await.expect("a dump needs no filestore");
+}
+
+/// The second is a file, as when a name is cut short; it is not there as a folder either.
+#[tokio::test]
+async fn addons_folders_that_are_not_there_are_named_and_no_backup_minds() {
+    let setting = Setting::new("direct_addons");
+    let file = setting.folder.path().join("odoo.conf");
+    fs::write(&file, "").unwrap();
+    let [there, gone, file] = [testbed::addons(), "/no/addons".into(), file].map(|path| path.display().to_string());
+    let source = with_addons(&setting, &[&there, &gone, &file]);
+    let report = setting.sources().test(&source).await;
+    assert_eq!(codes(&report), [ProblemCode::AddonsMissing, ProblemCode::AddonsMissing]);
+    assert!(report.is_usable());
+    for (problem, folder) in report.problems.iter().zip([&gone, &file]) {
+        let said = &problem.message;
+        assert!(said.starts_with(&format!("There is no addons folder {folder} ")), "{said}");
+        assert!(said.contains("Check the path") && said.contains("neutralized"), "{said}");
+    }
+    let read = setting.read(&source, BackupFormat::Zip).await.unwrap();
+    assert_eq!(read.facts.warnings, Vec::<String>::new());
+    assert_eq!(setting.sources().test(&with_addons(&setting, &[&there])).await.problems, []);
 }
 
 #[tokio::test]

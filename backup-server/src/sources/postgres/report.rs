@@ -1,8 +1,11 @@
 //! The connection test of a direct source: everything that can be known, and everything that is wrong.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs, io,
+    time::{Duration, Instant},
+};
 
-use backup_api::{ProblemCode, SourceReport};
+use backup_api::{Problem, ProblemCode, SourceReport};
 use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 
@@ -18,9 +21,9 @@ use super::{
 /// How long a test looks at single files of a filestore: someone waits for the answer.
 const LOOK: Duration = Duration::from_secs(20);
 
-/// Tests a direct source.
-pub(in super::super) async fn test(settings: &SourceSettings, source: &Direct<'_>) -> SourceReport {
-    let mut report = SourceReport::default();
+/// Tests a direct source, and whether the addons folders, which a restore may need, are there.
+pub(in super::super) async fn test(settings: &SourceSettings, source: &Direct<'_>, addons: &[String]) -> SourceReport {
+    let mut report = SourceReport { problems: look_at_addons(addons.to_vec()).await, ..SourceReport::default() };
     match connect(settings, source).await {
         Ok(Connected { mut connection, .. }) => {
             let limit = settings.timeouts.stall;
@@ -49,6 +52,35 @@ async fn look(
     if let Err(error) = look_at_database(source, connection, report).await {
         report.problems.push(query_problem(&error));
     }
+}
+
+async fn look_at_addons(addons: Vec<String>) -> Vec<Problem> {
+    let look = move || addons.iter().filter_map(|folder| addons_problem(folder)).collect();
+    tokio::task::spawn_blocking(look).await.unwrap_or_else(|error| {
+        tracing::error!("Looking at the addons folders failed: {error}");
+        Vec::new()
+    })
+}
+
+/// A backup needs no addons folder, so this is a warning.
+fn addons_problem(folder: &str) -> Option<Problem> {
+    let what = match fs::read_dir(folder) {
+        Ok(_) => return None,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            format!(
+                "There is no addons folder {folder} on the backup server. Check the path, and that its disk is mounted."
+            )
+        }
+        Err(error) => format!(
+            "The addons folder {folder} cannot be read: {error}. Give the backup server's account the right to read it and \
+             all folders above it."
+        ),
+    };
+    let message = format!(
+        "{what} Backups do not need it; a restored database is neutralized with what the modules there bring along \
+         (data/neutralize.sql)."
+    );
+    Some(words::warn(ProblemCode::AddonsMissing, message))
 }
 
 async fn look_at_server(
