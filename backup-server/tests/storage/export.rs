@@ -1,11 +1,19 @@
 //! What a download gives.
 
-use std::io::{Cursor, Read};
+use std::{
+    collections::BTreeSet,
+    io::{Cursor, Read},
+};
 
 use backup_api::LinkCompression;
-use backup_server::repositories::{Repositories, StorageError};
+use backup_server::{
+    archives::{Limits, OdooZip},
+    repositories::{Repositories, StorageError},
+};
 use futures::StreamExt;
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use sha1::{Digest, Sha1};
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{REPOSITORY, Sample, fetch, run, store};
 
@@ -33,6 +41,32 @@ const STREAM_ZIP: &str = r"import java.util.zip.*; import java.io.*;
 public class Stream { public static void main(String[] a) throws Exception {
   var z = new ZipInputStream(new FileInputStream(a[0])); int n = 0;
   while (z.getNextEntry() != null) { z.readAllBytes(); n++; } System.out.println(n); } }";
+
+/// Two bytes count no more than 65,535 entries; zip64 counts the rest.
+#[tokio::test]
+async fn more_attachments_than_two_bytes_count_are_exported_and_read_back_whole() {
+    const MANY: u32 = 66_000;
+    let data = tempfile::tempdir().unwrap();
+    let repositories = Repositories::open(data.path()).unwrap();
+    let sample = Sample {
+        dump: b"--\n-- PostgreSQL database dump complete\n--\n\n".to_vec(),
+        attachments: (0..MANY).map(|number| number.to_le_bytes().to_vec()).collect(),
+    };
+    let backup = store(&repositories, 1, sample.content()).await.unwrap();
+    for (name, compression) in [("stored.zip", LinkCompression::Stored), ("deflated.zip", LinkCompression::Deflated)] {
+        let zip = fetch(&repositories, &backup, compression, None).await;
+        assert!(zip[zip.len() - 98..].starts_with(b"PK\x06\x06"), "it ends with the records of zip64");
+        let path = data.path().join(name);
+        std::fs::write(&path, &zip).unwrap();
+        assert_eq!(run("python3", &["-c", TEST_ZIP, name], data.path(), &[]).trim(), "66002");
+        let zip = OdooZip::check(&path, Limits::default(), &|_| (), &CancellationToken::new()).unwrap();
+        assert_eq!((zip.attachments.present, zip.attachments.expected), (MANY.into(), MANY.into()));
+        assert_eq!(zip.ignored, Vec::<String>::new());
+        let names: BTreeSet<_> = zip.into_content().filestore.files.iter().map(|file| file.sha1).collect();
+        let expected = sample.attachments.iter().map(|content| Sha1::digest(content).into()).collect();
+        assert!(names == expected, "{name} holds other attachments");
+    }
+}
 
 #[tokio::test]
 async fn stored_and_deflated_zips_hold_the_same_and_others_can_read_them() {
