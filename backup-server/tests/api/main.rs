@@ -8,6 +8,7 @@ mod downloads;
 mod encryption;
 mod folder;
 mod jobs;
+mod recovery;
 mod refusals;
 mod removals;
 mod restores;
