@@ -7,10 +7,16 @@ use backup_api::{Attachments, Backup, Source, SourceReport};
 /// Names of missing files that the log shows.
 const SHOWN: usize = 10;
 
-/// `1.5 MB`, as everywhere in the panel: a megabyte is 1,000,000 bytes.
+/// `1.5 MB`, `1.9 GB`, `2.0 TB`, as everywhere in the panel: a megabyte is 1,000,000 bytes.
+#[expect(clippy::match_overlapping_arm, reason = "an arm takes what those before it left")]
 pub(crate) fn size(bytes: u64) -> String {
-    let tenths = bytes.saturating_add(50_000) / 100_000;
-    format!("{}.{} MB", tenths / 10, tenths % 10)
+    let (unit, name) = match bytes {
+        ..999_950_000 => (1_000_000, "MB"),
+        ..999_950_000_000 => (1_000_000_000, "GB"),
+        _ => (1_000_000_000_000, "TB"),
+    };
+    let tenths = bytes.saturating_add(unit / 20) / (unit / 10);
+    format!("{}.{} {name}", tenths / 10, tenths % 10)
 }
 
 /// `12.3 s`.
@@ -86,6 +92,8 @@ mod tests {
     #[test]
     fn sentences_have_figures_and_no_secrets() {
         assert_eq!((size(0), size(1_449_999), size(1_450_000)), ("0.0 MB".into(), "1.4 MB".into(), "1.5 MB".into()));
+        assert_eq!((size(999_949_999), size(999_950_000)), ("999.9 MB".into(), "1.0 GB".into()));
+        assert_eq!((size(412_340_000_000), size(999_950_000_000)), ("412.3 GB".into(), "1.0 TB".into()));
         let odoo = Source::OdooHttp {
             url: "https://me:hunter2@odoo.example.com/?key=hunter2".to_owned(),
             database: DatabaseName::parse("acme").unwrap(),

@@ -98,7 +98,7 @@ async fn what_must_stay_free_is_looked_at_while_storing() {
         let failed = repositories.ingest_through(ingest(1, BYTES, keeping(1_000_000, free))).await.unwrap_err();
         assert_eq!((failed.code(), failed.failure_code()), (ErrorCode::NoSpace, FailureCode::NoSpace));
         let said = failed.to_string();
-        assert!(said.starts_with("The backup needs more than ") && said.contains("of which 1000.0 MB stay"), "{said}");
+        assert!(said.starts_with("The backup needs more than ") && said.contains("of which 1.0 GB stay"), "{said}");
         assert!(asked.load(Ordering::SeqCst) >= looks);
         assert_eq!(repositories.list(REPOSITORY).await.unwrap(), []);
         assert!(repositories.bytes_used().await.unwrap() < 20_000, "it took its bytes back");

@@ -2,7 +2,11 @@
 
 use backup_api::{Failure, FailureCode, Phase, RepositoryId, Verification};
 
-use crate::{jobs::JobContext, repositories::Verified, server::App};
+use crate::{
+    jobs::{JobContext, size},
+    repositories::Verified,
+    server::App,
+};
 
 /// Damages that are named; one lost disk can have a million.
 const NAMED: usize = 100;
@@ -19,8 +23,7 @@ impl VerifyJob {
         context.enter(Phase::Verifying);
         let app = &self.app;
         let bytes = app.repositories.bytes_used_by(self.repository).await?;
-        let tenths = bytes.div_ceil(100_000);
-        context.info(format!("Reading all {}.{} MB of the repository.", tenths / 10, tenths % 10));
+        context.info(format!("Reading all {} of the repository.", size(bytes)));
         let began_at = app.config.clock.now();
         let verified = tokio::select! {
             verified = app.repositories.verify(self.repository) => verified?,

@@ -9,6 +9,7 @@ use super::{
     target::{Place, Target},
 };
 use crate::{
+    jobs::size,
     server::App,
     sources::odoo::{hides_filtered, look_at_server},
 };
@@ -206,9 +207,9 @@ fn space(checks: &mut Checks<'_>, app: &App, backup: &Backup) {
         Ok(()) => checks.warn(
             CheckCode::Space,
             format!(
-                "Odoo does not tell the free space of its disks. It needs room for the backup twice ({} MB each, \
+                "Odoo does not tell the free space of its disks. It needs room for the backup twice ({} each, \
                  unpacked) and for the database beside the present one.",
-                backup.size_bytes.div_ceil(1_000_000)
+                size(backup.size_bytes)
             ),
         ),
     }

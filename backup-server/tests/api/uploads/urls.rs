@@ -156,7 +156,7 @@ async fn every_answer_that_is_no_file_has_its_own_words() {
         ("/a.zip", response("200 OK", &[("Content-Type", "application/zip")], page), "gives a web page (“Sign in”)"),
         ("/a", response("200 OK", &[], &long_page), "Use the direct link"),
         ("/a.zip", response("200 OK", &[], b""), "gives an empty file"),
-        ("/a.zip", announced, "has 5000.0 MB or more"),
+        ("/a.zip", announced, "has 5.0 GB or more"),
         ("/a.zip", unannounced, "fetches at most 1.0 MB"),
         ("/a.dump", response("200 OK", &[], b"--\n-- PostgreSQL database dump\n"), "plain SQL"),
         ("/a.zip", response("200 OK", &[], b"PGDMP\x01"), "ends in .dump"),
