@@ -10,7 +10,7 @@ use std::{
 use backup_api::{Failure, FailureCode};
 use uuid::Uuid;
 
-use crate::repositories::is_disk_full;
+use crate::{jobs::size, repositories::is_disk_full};
 
 /// A folder of the server's own, and how much of its disk stays free.
 #[derive(Clone, Debug)]
@@ -60,26 +60,31 @@ impl Staging {
         if free >= wanted.saturating_add(self.keep_free) {
             return Ok(());
         }
-        let megabytes = |bytes: u64| bytes / 1_000_000;
         Err(Failure {
             code: FailureCode::NoSpace,
             message: format!(
-                "The disk of the backup server's staging folder has {} MB free, of which {} MB are kept free. The \
-                 arriving file does not fit. Free space there or move the data folder to a larger disk; nothing was kept.",
-                megabytes(free),
-                megabytes(self.keep_free),
+                "The disk of the backup server's staging folder has {} free, of which {} are kept free. The arriving file \
+                 does not fit. Free space there or move the data folder to a larger disk; nothing was kept.",
+                size(free),
+                size(self.keep_free),
             ),
         })
     }
 
     /// A failure for an error of the folder's disk.
     pub(crate) fn failure(&self, error: &io::Error) -> Failure {
-        let code = if is_disk_full(error) { FailureCode::NoSpace } else { FailureCode::Storage };
+        let folder = self.folder.display();
+        if is_disk_full(error) {
+            let message = format!(
+                "The disk of the backup server's staging folder {folder} filled up while the file arrived ({error}). Free \
+                 space there or move the data folder to a larger disk; nothing was kept."
+            );
+            return Failure { code: FailureCode::NoSpace, message };
+        }
         let message = format!(
-            "The backup server's staging folder {} cannot be written: {error}. Check the disk and the folder's owner.",
-            self.folder.display()
+            "The backup server's staging folder {folder} cannot be written: {error}. Check the disk and the folder's owner."
         );
-        Failure { code, message }
+        Failure { code: FailureCode::Storage, message }
     }
 }
 

@@ -1,14 +1,17 @@
 //! Too little room: told before a job begins, and survived when it shows only in the middle.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use backup_api::{BackupFormat, ErrorCode, FailureCode, JobState, UploadId};
-use testbed::Cluster;
+use backup_api::{BackupFormat, ErrorCode, FailureCode, Job, JobState, Phase, UploadId};
+use testbed::{Cluster, odoo::Trap};
 use uuid::Uuid;
 
 use crate::{
     crash::Process,
-    setting::{Origin, REPOSITORY, Served, fake_pg_dump, run, start},
+    setting::{Origin, REPOSITORY, Served, fake_pg_dump, files_in, run, start, until},
 };
 
 #[tokio::test]
@@ -18,7 +21,10 @@ async fn a_job_that_will_not_fit_is_refused_with_figures() {
     let job = served.backup(REPOSITORY, &origin.direct(), BackupFormat::Zip).await;
     let failure = job.failure.unwrap();
     assert_eq!((job.state, failure.code), (JobState::Failed, FailureCode::NoSpace));
-    assert!(failure.message.contains("The backup needs about ") && failure.message.contains(" MB free"), "{failure:?}");
+    assert!(
+        failure.message.contains("The backup needs about ") && failure.message.contains(" free, of which "),
+        "{failure:?}"
+    );
     assert_eq!(served.client.server().await.unwrap().repositories, 0, "nothing was begun");
 }
 
@@ -83,11 +89,60 @@ async fn an_upload_on_a_disk_that_fills_up_goes_on_when_there_is_room_again() {
     assert!(std::fs::read(part).unwrap() == file, "it arrived whole all the same");
 }
 
+/// What Odoo sends waits on the disk of the backup server until it is checked. In the middle of it, something else takes
+/// all the room; or the file alone is too large.
+#[tokio::test]
+async fn a_disk_that_fills_up_while_odoo_sends_fails_the_job_and_the_next_one_works() {
+    let origin = Origin::new("full_arriving");
+    let odoo = origin.odoo();
+    let source = origin.through(&odoo);
+    let data = origin.folder.path().join("small-disk");
+    std::fs::create_dir(&data).unwrap();
+    let Some(process) = on_a_disk_of(100, &data, Cluster::shared().bin(), &[]) else { return };
+    let ballast = process.sees(&data.join("ballast"));
+    let assert_full = async |job: Job, words: &str| {
+        let failure = job.failure.unwrap();
+        assert_eq!((job.state, failure.code), (JobState::Failed, FailureCode::NoSpace), "{}", failure.message);
+        assert!(failure.message.contains(words) && failure.message.contains("Free space there"), "{}", failure.message);
+        assert_eq!(process.client.backups(REPOSITORY).await.unwrap(), []);
+        assert_eq!(files_in(&process.sees(&data.join("staging"))), Vec::<PathBuf>::new());
+    };
+
+    for format in [BackupFormat::Zip, BackupFormat::Dump] {
+        odoo.set_trap(Trap::StallMidBody);
+        let request = start(&source, format);
+        process.client.start_backup(REPOSITORY, &request).await.unwrap();
+        until(&process.client, request.job, |job| job.phase == Phase::Receiving && job.progress.done_bytes > 0).await;
+        std::io::copy(&mut std::io::repeat(0), &mut std::fs::File::create(&ballast).unwrap()).unwrap_err();
+        odoo.release();
+        let job = until(&process.client, request.job, |job| job.state.is_final()).await;
+        assert_full(job, "filled up while the file arrived").await;
+        std::fs::remove_file(&ballast).unwrap();
+    }
+
+    let large = origin.folder.path().join("large.zip");
+    std::fs::write(&large, "PK\x03\x04").unwrap();
+    std::fs::OpenOptions::new().write(true).open(&large).unwrap().set_len(120_000_000).unwrap();
+    odoo.set_trap(Trap::Sends(large));
+    let job = run(&process.client, REPOSITORY, &start(&source, BackupFormat::Zip)).await;
+    assert_full(job, "The arriving file does not fit").await;
+
+    odoo.set_trap(Trap::None);
+    for format in [BackupFormat::Zip, BackupFormat::Dump] {
+        let next = run(&process.client, REPOSITORY, &start(&source, format)).await;
+        assert_eq!(next.state, JobState::Succeeded, "{:?}", next.failure);
+    }
+}
+
 /// Starts a backup server whose data folder is a disk of 48 MB; `None`, and a word, where the system allows no such disk.
 pub fn on_a_small_disk(data: &Path, bin: &Path, more: &[&str]) -> Option<Process> {
+    on_a_disk_of(48, data, bin, more)
+}
+
+fn on_a_disk_of(megabytes: u32, data: &Path, bin: &Path, more: &[&str]) -> Option<Process> {
     let options = ["--user", "--map-root-user", "--mount", "sh", "-c"];
-    let mount = "mount -t tmpfs -o size=48m,mode=700 small \"$1\"";
-    let may = Command::new("unshare").args(options).args([mount, "sh"]).arg(data).status();
+    let mount = format!("mount -t tmpfs -o size={megabytes}m,mode=700 small \"$1\"");
+    let may = Command::new("unshare").args(options).args([&mount, "sh"]).arg(data).status();
     if !may.is_ok_and(|status| status.success()) {
         eprintln!("skipped: this system gives no user namespaces (unshare --user --mount)");
         return None;
