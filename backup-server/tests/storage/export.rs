@@ -53,19 +53,17 @@ async fn more_attachments_than_two_bytes_count_are_exported_and_read_back_whole(
         attachments: (0..MANY).map(|number| number.to_le_bytes().to_vec()).collect(),
     };
     let backup = store(&repositories, 1, sample.content()).await.unwrap();
-    for (name, compression) in [("stored.zip", LinkCompression::Stored), ("deflated.zip", LinkCompression::Deflated)] {
-        let zip = fetch(&repositories, &backup, compression, None).await;
-        assert!(zip[zip.len() - 98..].starts_with(b"PK\x06\x06"), "it ends with the records of zip64");
-        let path = data.path().join(name);
-        std::fs::write(&path, &zip).unwrap();
-        assert_eq!(run("python3", &["-c", TEST_ZIP, name], data.path(), &[]).trim(), "66002");
-        let zip = OdooZip::check(&path, Limits::default(), &|_| (), &CancellationToken::new()).unwrap();
-        assert_eq!((zip.attachments.present, zip.attachments.expected), (MANY.into(), MANY.into()));
-        assert_eq!(zip.ignored, Vec::<String>::new());
-        let names: BTreeSet<_> = zip.into_content().filestore.files.iter().map(|file| file.sha1).collect();
-        let expected = sample.attachments.iter().map(|content| Sha1::digest(content).into()).collect();
-        assert!(names == expected, "{name} holds other attachments");
-    }
+    let zip = fetch(&repositories, &backup, LinkCompression::Stored, None).await;
+    assert!(zip[zip.len() - 98..].starts_with(b"PK\x06\x06"), "it ends with the records of zip64");
+    let path = data.path().join("many.zip");
+    std::fs::write(&path, &zip).unwrap();
+    assert_eq!(run("python3", &["-c", TEST_ZIP, "many.zip"], data.path(), &[]).trim(), "66002");
+    let zip = OdooZip::check(&path, Limits::default(), &|_| (), &CancellationToken::new()).unwrap();
+    assert_eq!((zip.attachments.present, zip.attachments.expected), (MANY.into(), MANY.into()));
+    assert_eq!(zip.ignored, Vec::<String>::new());
+    let names: BTreeSet<_> = zip.into_content().filestore.files.iter().map(|file| file.sha1).collect();
+    let expected = sample.attachments.iter().map(|content| Sha1::digest(content).into()).collect();
+    assert!(names == expected, "it holds other attachments");
 }
 
 #[tokio::test]
