@@ -9,8 +9,8 @@ use url::Url;
 use super::odoo::chain;
 
 /// How the system comes to trust an authority. Its certificates are read anew for each source that is opened.
-pub(crate) const TRUST_STORE: &str = "If its authority (CA) is your own, add the authority's certificate to those that the \
-     backup server's machine trusts (Debian and Ubuntu: as /usr/local/share/ca-certificates/NAME.crt, then \
+const TRUST_STORE: &str = "If its authority (CA) is your own, add the authority's certificate to those that the backup \
+     server's machine trusts (Debian and Ubuntu: as /usr/local/share/ca-certificates/NAME.crt, then \
      update-ca-certificates) and try again; no restart is needed.";
 
 /// Begins a client for one address. It trusts what the system trusts now.
@@ -23,19 +23,24 @@ pub(crate) fn client(url: &Url) -> ClientBuilder {
     if url.scheme() == "http" { client.tls_certs_only([]) } else { client }
 }
 
-/// Why a connection to `host` is not encrypted, if that is what failed; `trust` says how an authority comes to be trusted.
-pub(crate) fn refusal(error: &(dyn Error + 'static), host: &str, trust: &str) -> Option<String> {
-    let said = match cause(error) {
-        Some(rustls::Error::InvalidCertificate(why)) => {
-            return Some(format!("The certificate of {host} is not accepted: {}", certificate(why, host, trust)));
-        }
-        Some(other) => other.to_string(),
-        None => Some(chain(error)).filter(|said| said.contains("tls handshake eof"))?,
-    };
-    Some(format!(
-        "No encrypted connection to {host} comes about ({said}). If the server speaks http only, write http:// in the \
-         address."
-    ))
+/// Why a connection over HTTP to `host` is not encrypted, if that is what failed.
+pub(crate) fn refusal(error: &(dyn Error + 'static), host: &str) -> Option<String> {
+    let refused = refused_certificate(error, host, TRUST_STORE);
+    refused.or_else(|| {
+        let hung_up = || Some(chain(error)).filter(|said| said.contains("tls handshake eof"));
+        let said = cause(error).map(ToString::to_string).or_else(hung_up)?;
+        Some(format!(
+            "No encrypted connection to {host} comes about ({said}). If the server speaks http only, write http:// in the \
+             address."
+        ))
+    })
+}
+
+/// Why the certificate of `host` is not accepted, if that is what failed; `trust` says how an authority comes to be
+/// trusted.
+pub(crate) fn refused_certificate(error: &(dyn Error + 'static), host: &str, trust: &str) -> Option<String> {
+    let Some(rustls::Error::InvalidCertificate(why)) = cause(error) else { return None };
+    Some(format!("The certificate of {host} is not accepted: {}", certificate(why, host, trust)))
 }
 
 /// Why there is no client to connect with: without any certificate to trust, none is made.
@@ -101,7 +106,7 @@ mod tests {
 
     fn said_of(why: CertificateError) -> String {
         let error = io::Error::other(io::Error::other(rustls::Error::InvalidCertificate(why)));
-        refusal(&error, "odoo.example.com", TRUST_STORE).unwrap()
+        refusal(&error, "odoo.example.com").unwrap()
     }
 
     #[test]
@@ -125,7 +130,7 @@ mod tests {
 
     #[test]
     fn who_hangs_up_at_once_does_not_encrypt_and_other_errors_are_none_of_these() {
-        let told = |error: io::Error| refusal(&error, "h", TRUST_STORE);
+        let told = |error: io::Error| refusal(&error, "h");
         let hung_up = io::Error::new(io::ErrorKind::UnexpectedEof, "tls handshake eof");
         assert!(told(hung_up).unwrap().contains("write http://"));
         assert!(told(io::Error::other(rustls::Error::HandshakeNotComplete)).unwrap().contains("write http://"));

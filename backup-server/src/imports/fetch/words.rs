@@ -44,7 +44,7 @@ pub(super) fn client(error: &reqwest::Error) -> Failure {
 pub(super) fn no_answer(error: reqwest::Error, host: &str) -> Stop {
     let error = error.without_url();
     let is_connect = error.is_connect();
-    if let Some(refusal) = tls::refusal(&error, host, tls::TRUST_STORE) {
+    if let Some(refusal) = tls::refusal(&error, host) {
         return Stop::Final(failure(refusal));
     }
     let said = chain(&error);

@@ -59,7 +59,7 @@ impl Odoo {
     /// Why a request got no answer.
     fn unreached(&self, error: &reqwest::Error) -> Unanswered {
         let host = self.base.host_str().unwrap_or_default();
-        match tls::refusal(error, host, tls::TRUST_STORE) {
+        match tls::refusal(error, host) {
             Some(why) => Unanswered::NotEncrypted(why),
             None => Unanswered::Unreachable(chain(error)),
         }

@@ -110,7 +110,7 @@ impl Encryption {
                  there, or write sslmode=prefer if nobody listens in between."
             )
         } else {
-            tls::refusal(error, host, &self.trust())?
+            tls::refused_certificate(error, host, &self.trust())?
         };
         Some(words::stop(ProblemCode::NotEncrypted, message))
     }
