@@ -26,6 +26,9 @@ pub struct Candidate {
 /// A day, week or month: its year and its number in it.
 type Period = (i32, u32);
 
+/// Which day, week or month a backup belongs to.
+type PeriodOf = fn(&Candidate) -> Period;
+
 impl Candidate {
     /// A backup, with the days, weeks and months counted in `zone`.
     pub fn new(at: DateTime<Utc>, format: BackupFormat, pinned: bool, zone: Tz) -> Self {
@@ -52,7 +55,7 @@ pub fn apply(rule: Retention, candidates: &[Candidate]) -> Vec<Vec<Reason>> {
     let mut reasons = vec![Vec::new(); candidates.len()];
     let mut newest_first: Vec<usize> = (0..candidates.len()).collect();
     newest_first.sort_by_key(|place| (Reverse(candidates[*place].at), *place));
-    let periods: [(Reason, u16, fn(&Candidate) -> Period); 3] = [
+    let periods: [(Reason, u16, PeriodOf); 3] = [
         (Reason::Daily, rule.daily, |candidate| candidate.day),
         (Reason::Weekly, rule.weekly, |candidate| candidate.week),
         (Reason::Monthly, rule.monthly, |candidate| candidate.month),
@@ -78,11 +81,7 @@ pub fn apply(rule: Retention, candidates: &[Candidate]) -> Vec<Vec<Reason>> {
 }
 
 /// Which candidate stands for each period that has one, the latest period first: its last complete one, else its last.
-fn standing_for(
-    period: fn(&Candidate) -> Period,
-    candidates: &[Candidate],
-    newest_first: &[usize],
-) -> impl Iterator<Item = usize> {
+fn standing_for(period: PeriodOf, candidates: &[Candidate], newest_first: &[usize]) -> impl Iterator<Item = usize> {
     let mut standing: BTreeMap<Period, usize> = BTreeMap::new();
     for place in newest_first {
         let known = standing.entry(period(&candidates[*place])).or_insert(*place);
