@@ -30,7 +30,11 @@ test.describe("with a wrong password", () => {
     // The browser itself notes answers above 399.
     test.use({ expectedErrors: [/Failed to load resource/] });
 
-    test("nobody gets in, and the message names neither address nor password as the wrong one", async ({ page, open }) => {
+    test("nobody gets in, and the message names neither address nor password as the wrong one", async ({
+        page,
+        open,
+        checkAccessibility,
+    }) => {
         await open("/sign-in");
         await page.getByLabel("Email address").fill(ADMINISTRATOR.email);
         await page.getByLabel("Password").fill("not the right password");
@@ -38,6 +42,7 @@ test.describe("with a wrong password", () => {
         const message = page.getByRole("alert").filter({ hasText: /\S/ });
         await expect(message).toHaveCount(1);
         const words = await message.innerText();
+        await checkAccessibility();
 
         await page.getByLabel("Email address").fill("nobody@example.com");
         await page.getByLabel("Password").fill("not the right password");
@@ -53,9 +58,10 @@ test.describe("an unknown address", () => {
     // Who is not signed in is asked to sign in first, whatever the address.
     test.use({ expectedErrors: [/404/], storageState: SESSION });
 
-    test("answers 404 in words", async ({ page }) => {
+    test("answers 404 in words", async ({ page, checkAccessibility }) => {
         const answer = await page.goto("/no-such-page");
         expect(answer?.status()).toBe(404);
         await expect(page.getByRole("heading", { name: "This page does not exist" })).toBeVisible();
+        await checkAccessibility();
     });
 });
