@@ -3,7 +3,10 @@ import { readZip } from "../archives.ts";
 import { expect, setUp, signIn, test } from "../fixtures.ts";
 import { createSubscription, line, startBackup } from "../subscriptions.ts";
 
-test("from set-up to a downloaded backup", async ({ page, facts, open }) => {
+test("from set-up to a downloaded backup", async ({ page, facts, open, checkAccessibility }) => {
+    await open(facts.panels["no-js"].setup_url);
+    await expect(page.getByRole("heading", { name: "Welcome to Holdfast" })).toBeVisible();
+    await checkAccessibility();
     await setUp(page, facts.panels["no-js"].setup_url);
     await createSubscription(page, facts, { name: "Plain pages", connection: "direct" });
     await startBackup(page, "zip", "without scripts");

@@ -45,7 +45,7 @@ test("the form of a subscription", async ({ page, facts, open }) => {
     await expect(page.getByRole("heading", { name: "Typed & kept <b>", level: 1 })).toBeVisible();
 });
 
-test("a dialog, and the sign-in page", async ({ page, facts, open }) => {
+test("a dialog, and the sign-in page", async ({ page, facts, open, checkAccessibility }) => {
     await enter(page, facts.panels["no-js"].setup_url);
     await createSubscription(page, facts, { name: "Words in a dialog", connection: "direct" });
     const path = new URL(page.url()).pathname;
@@ -68,4 +68,5 @@ test("a dialog, and the sign-in page", async ({ page, facts, open }) => {
     await expect(page.getByRole("alert").filter({ hasText: /\S/ })).toHaveCount(1);
     await expect(page.getByLabel("Email address")).toHaveValue(ADMINISTRATOR.email);
     await expect(page.getByLabel("Password")).toHaveValue("");
+    await checkAccessibility();
 });
