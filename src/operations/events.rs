@@ -1,6 +1,8 @@
 //! `GET /events/operations`: first every unfinished operation, then each change, as server-sent events.
+//!
+//! A browser has a few of them at once; the oldest ends when there is one more, with the event [`CROWDED`].
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Extension,
@@ -12,9 +14,9 @@ use axum::{
     },
 };
 use futures::Stream;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, broadcast::error::RecvError};
 
-use super::{Operation, store};
+use super::{CROWDED, Operation, store};
 use crate::{
     error::{AppError, AppResult},
     server::{Caller, Panel, caller::status_of},
@@ -25,17 +27,18 @@ const LONGEST: Duration = Duration::from_mins(10);
 
 /// Streams operations to somebody who is signed in.
 pub async fn stream(State(panel): State<Panel>, caller: Option<Extension<Caller>>) -> Response {
-    if caller.is_none() {
+    let Some(Extension(caller)) = caller else {
         let error = AppError::SignedOut;
         return (status_of(&error), error.to_string()).into_response();
-    }
+    };
+    let place = panel.live.crowd.enter(&caller.session);
     // Proxies must pass each event on at once.
     let headers = [(HeaderName::from_static("x-accel-buffering"), "no")];
     let keep_alive = KeepAlive::new().interval(Duration::from_secs(15));
-    (headers, Sse::new(events(panel)).keep_alive(keep_alive)).into_response()
+    (headers, Sse::new(events(panel, place)).keep_alive(keep_alive)).into_response()
 }
 
-fn events(panel: Panel) -> impl Stream<Item = Result<Event, Infallible>> {
+fn events(panel: Panel, place: Arc<Notify>) -> impl Stream<Item = Result<Event, Infallible>> {
     async_stream::stream! {
         let end = tokio::time::sleep(LONGEST);
         tokio::pin!(end);
@@ -49,6 +52,11 @@ fn events(panel: Panel) -> impl Stream<Item = Result<Event, Infallible>> {
                 change = changes.recv() => change,
                 () = panel.stop.cancelled() => break,
                 () = &mut end => break,
+                () = place.notified() => {
+                    // Browsers drop an event without data.
+                    yield Ok(Event::default().event(CROWDED).data("end"));
+                    break;
+                }
             };
             match change {
                 Ok(operation) => yield Ok(event(&operation)),

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::{Notify, broadcast};
 
-use super::{Operation, OperationId};
+use super::{Operation, OperationId, crowd::Crowd};
 
 /// Changes that a slow reader may fall behind; it then gets everything anew.
 const BACKLOG: usize = 256;
@@ -17,6 +17,8 @@ const BACKLOG: usize = 256;
 pub struct Live {
     operations: Mutex<HashMap<OperationId, Tracked>>,
     changes: broadcast::Sender<Operation>,
+    /// The open streams of each browser.
+    pub crowd: Crowd,
 }
 
 #[derive(Debug)]
@@ -27,7 +29,7 @@ struct Tracked {
 
 impl Default for Live {
     fn default() -> Self {
-        Self { operations: Mutex::default(), changes: broadcast::channel(BACKLOG).0 }
+        Self { operations: Mutex::default(), changes: broadcast::channel(BACKLOG).0, crowd: Crowd::default() }
     }
 }
 

@@ -16,6 +16,8 @@ pub mod begin;
 #[cfg(feature = "ssr")]
 pub mod cancel;
 #[cfg(feature = "ssr")]
+pub mod crowd;
+#[cfg(feature = "ssr")]
 pub mod events;
 #[cfg(feature = "ssr")]
 pub mod follow;
@@ -40,6 +42,9 @@ pub mod store;
 pub mod stored;
 #[cfg(feature = "hydrate")]
 pub mod stream;
+
+/// The SSE event that ends a stream because too many tabs of the browser have one.
+pub const CROWDED: &str = "crowded";
 
 /// Identity of an operation; the backup server's job has the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

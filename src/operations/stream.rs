@@ -1,4 +1,7 @@
 //! Follows `/events/operations`: one connection a tab, only while the tab is in front, reopened with growing delay.
+//!
+//! Several windows can be in front at once. When that is too many for one browser's connections, the panel ends the stream
+//! of the one that opened it first: that one asks every few seconds instead, until somebody turns to it.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,7 +15,7 @@ use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{EventSource, MessageEvent};
 
 use super::{
-    Operation, OperationFilter, OperationId,
+    CROWDED, Operation, OperationFilter, OperationId,
     api::{get_operation, list_operations},
     following::Live,
 };
@@ -23,6 +26,8 @@ const PATH: &str = "/events/operations";
 const MOST_DOUBLINGS: u32 = 6;
 /// How often lists are fetched again without any event, so that ages stay true.
 const BEAT: Duration = Duration::from_mins(1);
+/// How often a tab without a stream asks.
+const ASK: Duration = Duration::from_secs(5);
 /// What must not be disturbed by fetching a list again.
 const IN_USE: &str = "dialog[open], .editing, [popover]:popover-open";
 
@@ -32,6 +37,7 @@ pub fn follow(live: Live, ended: impl Fn(&Operation) + 'static) {
         live,
         ended: Box::new(ended),
         stream: RefCell::new(None),
+        crowded_out: Cell::new(false),
         failures: Cell::new(0),
         ahead: Cell::new(TimeDelta::zero()),
         hidden: Cell::new(false),
@@ -40,6 +46,10 @@ pub fn follow(live: Live, ended: impl Fn(&Operation) + 'static) {
     let visibility = window_event_listener_untyped("visibilitychange", {
         let follower = Rc::clone(&follower);
         move |_| follower.show_or_hide()
+    });
+    let focus = window_event_listener_untyped("focus", {
+        let follower = Rc::clone(&follower);
+        move |_| follower.turned_to()
     });
     let timers = [
         every(BEAT, {
@@ -50,9 +60,13 @@ pub fn follow(live: Live, ended: impl Fn(&Operation) + 'static) {
             let follower = Rc::clone(&follower);
             move || follower.tick()
         }),
+        every(ASK, {
+            let follower = Rc::clone(&follower);
+            move || follower.ask()
+        }),
     ];
     follower.show_or_hide();
-    let kept = StoredValue::new_local((follower, visibility, timers));
+    let kept = StoredValue::new_local((follower, [visibility, focus], timers));
     on_cleanup(move || {
         kept.try_update_value(|(follower, _, timers)| {
             follower.end();
@@ -69,6 +83,8 @@ struct Follower {
     live: Live,
     ended: Box<dyn Fn(&Operation)>,
     stream: RefCell<Option<Stream>>,
+    /// Whether the panel ended the stream in favour of other tabs.
+    crowded_out: Cell<bool>,
     failures: Cell<u32>,
     ahead: Cell<TimeDelta>,
     hidden: Cell<bool>,
@@ -78,7 +94,7 @@ struct Follower {
 /// An open connection with what listens to it; dropped, it is closed.
 struct Stream {
     source: EventSource,
-    _listeners: [Closure<dyn Fn(MessageEvent)>; 3],
+    _listeners: [Closure<dyn Fn(MessageEvent)>; 4],
 }
 
 impl Drop for Stream {
@@ -104,15 +120,24 @@ impl Follower {
         }
     }
 
+    fn turned_to(self: &Rc<Self>) {
+        if self.crowded_out.get() {
+            self.show_or_hide();
+        }
+    }
+
     fn open(self: &Rc<Self>) {
+        self.crowded_out.set(false);
         let Ok(source) = EventSource::new(PATH) else { return };
         let changed = self.listener(|follower, event| follower.changed(&event));
+        let crowded = self.listener(|follower, _| follower.make_room());
         let opened = self.listener(|follower, _| follower.opened());
         let failed = self.listener(|follower, _| follower.failed());
         let _ = source.add_event_listener_with_callback("operation", changed.as_ref().unchecked_ref());
+        let _ = source.add_event_listener_with_callback(CROWDED, crowded.as_ref().unchecked_ref());
         source.set_onopen(Some(opened.as_ref().unchecked_ref()));
         source.set_onerror(Some(failed.as_ref().unchecked_ref()));
-        self.stream.replace(Some(Stream { source, _listeners: [changed, opened, failed] }));
+        self.stream.replace(Some(Stream { source, _listeners: [changed, crowded, opened, failed] }));
     }
 
     fn listener(self: &Rc<Self>, act: fn(&Rc<Self>, MessageEvent)) -> Closure<dyn Fn(MessageEvent)> {
@@ -133,9 +158,26 @@ impl Follower {
         }
     }
 
-    /// Compares what was known with what is: operations may have ended while nothing was followed.
+    fn make_room(&self) {
+        self.close();
+        self.crowded_out.set(true);
+    }
+
     fn opened(self: &Rc<Self>) {
         self.failures.set(0);
+        self.compare();
+    }
+
+    fn ask(self: &Rc<Self>) {
+        if self.crowded_out.get() && !self.over.get() && browser::is_visible() {
+            self.compare();
+            // What began and ended since the last time is only in the lists.
+            self.beat();
+        }
+    }
+
+    /// Compares what was known with what is: operations may have begun and ended while nothing was followed.
+    fn compare(self: &Rc<Self>) {
         let follower = Rc::clone(self);
         let known = self.known();
         spawn_local(async move {
@@ -148,9 +190,14 @@ impl Follower {
                     follower.take(operation);
                 }
             }
-            follower.live.unfinished.try_update(|known| {
-                known.get_or_insert(page.operations);
-            });
+            // What a stream has said meanwhile is newer.
+            if follower.crowded_out.get() {
+                page.operations.into_iter().rev().for_each(|operation| follower.take(operation));
+            } else {
+                follower.live.unfinished.try_update(|known| {
+                    known.get_or_insert(page.operations);
+                });
+            }
         });
     }
 
@@ -161,14 +208,18 @@ impl Follower {
 
     /// The browser's own retry has a fixed pace; a server that restarts is better asked with growing pauses.
     fn failed(self: &Rc<Self>) {
-        if let Some(stream) = &*self.stream.borrow() {
-            // Not dropped here: that would free the very listener that runs.
-            stream.source.close();
-        }
+        self.close();
         let failures = self.failures.get().min(MOST_DOUBLINGS);
         self.failures.set(failures + 1);
         let follower = Rc::clone(self);
         set_timeout(move || follower.show_or_hide(), Duration::from_secs(1 << failures));
+    }
+
+    fn close(&self) {
+        if let Some(stream) = &*self.stream.borrow() {
+            // Not dropped here: that would free the very listener that runs.
+            stream.source.close();
+        }
     }
 
     fn beat(&self) {
