@@ -30,7 +30,7 @@ on_both_databases!(
     a_comment_is_as_long_as_the_forms_say,
 );
 
-async fn holding(stage: &Stage, backups: Vec<Backup>) -> (Browser, Held, Remote, SubscriptionId) {
+pub async fn holding(stage: &Stage, backups: Vec<Backup>) -> (Browser, Held, Remote, SubscriptionId) {
     let browser = stage.administrator().await;
     let held = Held::default();
     let remote = held.remote().await;

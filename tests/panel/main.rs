@@ -49,6 +49,7 @@ mod retention;
 mod roles;
 mod servers;
 mod sign_in;
+mod sorting;
 mod stage;
 mod subscriptions;
 mod two_servers;
