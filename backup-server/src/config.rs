@@ -85,6 +85,9 @@ pub struct Config {
     /// Folders with the programs of a PostgreSQL client, instead of looking in the usual places.
     #[arg(long = "pg-bin", env = "BACKUP_PG_BIN", value_delimiter = ',')]
     pub pg_bin: Vec<PathBuf>,
+    /// The panel's address, when it is known to whoever opens a download link: shown where a link cannot be used.
+    #[arg(skip)]
+    pub panel: Option<String>,
     /// For tests of crashes: `point=file` makes that file when a restore passes the point, and waits until it is gone.
     #[arg(long, hide = true)]
     pub pause_at: Option<String>,
@@ -116,6 +119,7 @@ impl Config {
             recover_within: RECOVER_WITHIN,
             recover_pause: RECOVER_PAUSE,
             pg_bin: Vec::new(),
+            panel: None,
             pause_at: None,
             clock: Clock::default(),
         }

@@ -1,23 +1,31 @@
-//! Downloads: a temporary link on the server that holds the backup.
+//! Downloads: a temporary link on the server that holds the backup, or a page that says why there is none.
 
 use axum::{
     Extension,
     extract::{Path, Query, State},
-    response::{IntoResponse, Redirect, Response},
+    http::{HeaderMap, header},
+    response::{Html, IntoResponse, Redirect, Response},
 };
 use backup_api::{CreateLink, LinkCompression};
+use leptos::{config::LeptosOptions, prelude::*};
+use leptos_meta::{HashedStylesheet, provide_meta_context};
 use serde::Deserialize;
+use url::Url;
 use uuid::Uuid;
 
 use super::{LineId, LineResult, store};
 use crate::{
     backup_servers::clients,
+    components::page::Door,
     error::{AppError, AppResult},
     operations::actions::{self, Entry},
-    server::{Caller, Panel, caller::status_of},
+    server::{Caller, Panel, accepts_html, caller::status_of},
     subscriptions,
     users::{Role, User},
 };
+
+/// For the page of a refusal: the style and nothing else.
+const STYLE_ONLY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'";
 
 /// What the route's address may say.
 #[derive(Debug, Default, Deserialize)]
@@ -29,9 +37,11 @@ pub struct Options {
 /// `GET /lines/{line}/download`: goes to a new temporary link; works without JavaScript.
 pub async fn redirect(
     State(panel): State<Panel>,
+    State(leptos): State<LeptosOptions>,
     Path(line): Path<Uuid>,
     Query(options): Query<Options>,
     caller: Option<Extension<Caller>>,
+    headers: HeaderMap,
 ) -> Response {
     let made = async {
         let Extension(caller) = caller.ok_or(AppError::SignedOut)?;
@@ -40,8 +50,70 @@ pub async fn redirect(
     };
     match made.await {
         Ok(url) => Redirect::to(&url).into_response(),
-        Err(error) => (status_of(&error), error.to_string()).into_response(),
+        Err(error) => refuse(&error, &headers, leptos),
     }
+}
+
+/// Why there is no link: a page for browsers, plain words for all others.
+fn refuse(error: &AppError, headers: &HeaderMap, leptos: LeptosOptions) -> Response {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !accepts_html(text(header::ACCEPT)) {
+        return (status_of(error), error.to_string()).into_response();
+    }
+    let page = page(error, whence(text(header::REFERER)), leptos);
+    (status_of(error), [(header::CONTENT_SECURITY_POLICY, STYLE_ONLY)], Html(page)).into_response()
+}
+
+/// The subscription whose page had the link, if the browser says so: of a line that is gone nobody else knows it.
+fn whence(referer: &str) -> Option<Uuid> {
+    let page = Url::parse(referer).ok()?;
+    Uuid::parse_str(page.path().strip_prefix("/subscriptions/")?).ok()
+}
+
+/// What happened, and what to do.
+fn in_words(error: &AppError) -> (&'static str, String) {
+    match error {
+        AppError::NotFound { .. } => (
+            "This backup is not here any more",
+            "It was deleted since the page with its link was opened, by somebody or by retention. Choose another \
+             backup; the action log says who deleted it."
+                .to_owned(),
+        ),
+        other => ("There is no download", other.to_string()),
+    }
+}
+
+fn page(error: &AppError, subscription: Option<Uuid>, options: LeptosOptions) -> String {
+    let (title, message) = in_words(error);
+    let (back, words) = match subscription {
+        Some(id) => (format!("/subscriptions/{id}"), "Back to the backups"),
+        None => ("/subscriptions".to_owned(), "Go to the subscriptions"),
+    };
+    Owner::new().with(|| {
+        provide_meta_context();
+        view! {
+            <!DOCTYPE html>
+            <html lang="en">
+                <head>
+                    <meta charset="utf-8" />
+                    <meta name="viewport" content="width=device-width, initial-scale=1" />
+                    <meta name="color-scheme" content="light dark" />
+                    // A child would come with a marker, which is no comment in a title.
+                    <title inner_html=format!("{title} · Holdfast")></title>
+                    <link rel="icon" type="image/svg+xml" href="/favicon.svg" />
+                    <HashedStylesheet options id="holdfast-style" />
+                </head>
+                <body>
+                    <Door title>
+                        <h1>{title}</h1>
+                        <p class="muted">{message}</p>
+                        <a class="btn primary" href=back>{words}</a>
+                    </Door>
+                </body>
+            </html>
+        }
+        .to_html()
+    })
 }
 
 /// Makes a temporary link and writes that down; gives its address.
@@ -69,4 +141,18 @@ pub async fn link(panel: &Panel, user: &User, id: LineId, compression: LinkCompr
         return Ok(format!("/this-machine{}", temporary.path));
     }
     Ok(format!("{}{}", server.url.as_str().trim_end_matches('/'), temporary.path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_back_is_a_subscription_or_nothing() {
+        let id = Uuid::from_u128(7);
+        assert_eq!(whence(&format!("https://panel.example.com/subscriptions/{id}?show=good")), Some(id));
+        for other in ["", "https://panel.example.com/", "https://panel.example.com/subscriptions/new", "nonsense"] {
+            assert_eq!(whence(other), None, "{other}");
+        }
+    }
 }

@@ -114,6 +114,8 @@ async fn start_embedded(panel: &Panel, listen: SocketAddr) -> Result<Option<Back
     let mut config = backup_server::Config::new(panel.config.data.join("backup-server"));
     config.clock = panel.clock.clone();
     config.grace_seconds = JOBS_END_SECONDS;
+    // Both answer at one address.
+    config.panel = Some("/subscriptions".to_owned());
     config.allowed_url_ranges.clone_from(&panel.config.allowed_url_ranges);
     let server = BackupServer::start(config).await?;
     let url = Url::parse(&format!("http://{}/this-machine", reachable(listen))).map_err(std::io::Error::other)?;

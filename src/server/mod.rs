@@ -37,6 +37,7 @@ pub use lifecycle::Running;
 pub use randomness::Randomness;
 
 pub(crate) use faults::{chain, of_server};
+pub(crate) use origin::accepts_html;
 pub(crate) use randomness::hash_of_token;
 pub(crate) use refused::typed;
 pub(crate) use throttle::Key as ThrottleKey;

@@ -40,7 +40,7 @@ pub(crate) async fn download(
         Ok(grant) => answer(&app, &grant, &method, &headers).await,
         Err(refusal) => Err(refusal),
     };
-    answer.unwrap_or_else(|refusal| pages::explain(refusal, &headers))
+    answer.unwrap_or_else(|refusal| pages::explain(refusal, &headers, app.config.panel.as_deref()))
 }
 
 fn allowed(app: &App, token: &str) -> Answer<Grant> {
@@ -62,7 +62,7 @@ fn allowed(app: &App, token: &str) -> Answer<Grant> {
 }
 
 async fn answer(app: &App, grant: &Grant, method: &Method, headers: &HeaderMap) -> Answer<Response> {
-    let backup = app.backup(grant.repository, grant.backup).await?;
+    let backup = app.backup(grant.repository, grant.backup).await.map_err(told_of_a_link)?;
     let is_deflated = grant.compression == LinkCompression::Deflated && backup.format == BackupFormat::Zip;
     let mut head = head(&backup, is_deflated)?;
     if is_deflated {
@@ -90,6 +90,17 @@ async fn answer(app: &App, grant: &Grant, method: &Method, headers: &HeaderMap) 
             Ok(([(header::CONTENT_RANGE, format!("bytes */{total}"))], refusal).into_response())
         }
     }
+}
+
+/// Who opens a link knows nothing of repositories and identities.
+fn told_of_a_link(refusal: Refusal) -> Refusal {
+    if refusal.status != StatusCode::NOT_FOUND {
+        return refusal;
+    }
+    Refusal::not_found(
+        "The backup that this link leads to was deleted since the link was made. Choose another backup of this database \
+         in the panel.",
+    )
 }
 
 async fn body(app: &App, grant: &Grant, method: &Method, range: Option<Range<u64>>) -> Answer<Body> {

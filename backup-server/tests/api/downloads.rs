@@ -148,7 +148,10 @@ async fn a_link_cannot_be_altered_nor_used_on_another_server_nor_after_it_was_re
     assert_eq!(downloads.status(&link.path).await, 410);
     assert_eq!(downloads.status(&other.path).await, 200, "only one link was revoked");
     downloads.served.client.delete_backup(REPOSITORY, downloads.backup.id).await.unwrap();
-    assert_eq!(downloads.status(&other.path).await, 404, "the backup is gone");
+    let page = downloads.open(Method::GET, &other.path).header("accept", "text/html").send().await.unwrap();
+    assert_eq!(page.status(), 404, "the backup is gone");
+    let text = page.text().await.unwrap();
+    assert!(text.contains("was deleted since the link was made") && text.contains("Choose another backup"), "{text}");
 }
 
 #[tokio::test]
