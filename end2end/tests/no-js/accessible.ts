@@ -61,6 +61,11 @@ test("every page, tab and dialog behind the sign-in", async ({ page, facts, open
         await expect(page.getByRole("heading", { level: 1 }), address).toHaveCount(1);
         await checkAccessibility();
     });
+    await open("/alerts");
+    await page.getByRole("link", { name: "Plain topic", exact: true }).click();
+    await page.getByText("Delete this channel …").click();
+    await page.getByRole("button", { name: "Delete channel" }).click();
+    await expect(page.getByRole("row").filter({ hasText: "Plain topic" })).toHaveCount(0);
     expect(kinds).toEqual(
         expect.arrayContaining([
             "/subscriptions",
