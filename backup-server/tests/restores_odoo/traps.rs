@@ -35,6 +35,8 @@ async fn a_restore_that_is_not_whole_never_replaces_the_database() {
         let job = stage.restore(&stage.plan()).await;
         let failure = job.failure.clone().unwrap_or_else(|| panic!("{trap:?} must not succeed"));
         assert!(failure.code == code && failure.message.contains(words), "{trap:?}: {failure:?}");
+        let reached = matches!(job.phase, Phase::SendingToOdoo | Phase::OdooRestores | Phase::Comparing);
+        assert!(reached, "{trap:?}: it ended in another phase than it is said to have: {:?}", job.phase);
         stage.assert_untouched(&format!("{trap:?}"));
     }
     assert!(stage.odoo.renames().is_empty());

@@ -199,9 +199,9 @@ fn left_behind(record: &Record, why: &Failure) -> Failure {
     failure(FailureCode::Mismatch, message)
 }
 
-/// Removes what was made under the scratch name, and adds to the failure what could not be removed.
+/// Removes what was made under the scratch name, and adds to the failure what could not be removed. The phase stays the one
+/// that failed: of a failed restore it says how far it came, and everything before it counts as done.
 async fn clean_up(task: &Task, target: &Target, why: Failure) -> Failure {
-    task.context.enter(Phase::CleaningUp);
     let scratch = &task.record.scratch;
     match target.remove(scratch).await {
         Ok(()) => {
