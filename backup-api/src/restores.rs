@@ -209,7 +209,8 @@ pub struct Restored {
     pub neutralized: bool,
     /// Until when the replaced database is kept for an undo; `None` when nothing was replaced or nothing is kept.
     pub undo_until: Option<DateTime<Utc>>,
-    /// Sentences about what was left out on purpose and why, such as a comment on an extension.
+    /// Sentences about what is not as in the backup and why, such as a comment on an extension that was left out or what
+    /// Odoo itself changed.
     pub notes: Vec<String>,
 }
 

@@ -106,7 +106,7 @@ fn result_view(operation: &Operation, facts: &RestoreFacts, result: &Restored) -
     let notes = (!notes.is_empty()).then(|| {
         view! {
             <div class="card padded stack tight">
-                <h2>"Left out on purpose"</h2>
+                <h2>"Worth knowing"</h2>
                 <ul class="notes">{notes}</ul>
             </div>
         }
