@@ -42,9 +42,10 @@ pub fn Failure(
         view! { <a href=next rel="external">"Sign in"</a> }
     });
     // It then is the page's whole content, and a page has a heading.
-    let heading = matches!(error, AppError::NotFound { .. }).then(|| view! { <h1 class="lone">"Not found"</h1> });
+    let missing = matches!(error, AppError::NotFound { .. });
+    let heading = missing.then(|| view! { <h1 class="lone">"Not found"</h1> });
     view! {
-        <div role="alert">
+        <div role="alert" class:missing=missing>
             {heading} <Notice tone=Tone::Bad>
                 <p>{error.to_string()}</p>
                 {sign_in}

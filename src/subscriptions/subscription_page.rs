@@ -94,11 +94,10 @@ fn page_of(id: SubscriptionId) -> AnyView {
     let tab = Memo::new(move |_| query.with(|query| Tab::parse(&value(query, "tab"))));
     let wizard = Memo::new(move |_| query.with(|query| value(query, "wizard")));
     let subscription = Resource::new(move || (live.beat.get(), tab.get()), move |_| load(id));
-    let is_missing = move || subscription.with(|found| matches!(found, Some(Err(AppError::NotFound { .. }))));
     // Known in the browser only: who goes back to the dialog that deleted it finds nothing to delete.
     let gone = RwSignal::new(false);
     Effect::new(move || {
-        if is_missing() {
+        if subscription.with(|found| matches!(found, Some(Err(AppError::NotFound { .. })))) {
             gone.set(true);
         }
     });
@@ -120,21 +119,18 @@ fn page_of(id: SubscriptionId) -> AnyView {
         Tab::Operations => view! { <SubscriptionOperations subscription=id /> }.into_any(),
         Tab::Log => view! { <SubscriptionActions subscription=id /> }.into_any(),
     };
+    // The parts stay as they are while the page does, whatever is fetched again: somebody may be typing there. They are in
+    // no Suspense, where the server would make them anew with each look for what to wait for, and the browser would take
+    // what the first ones fetched for the page of the last. Where there is no such subscription, the style hides them.
     view! {
         {fetched(subscription, move |subscription, role| head_view(&subscription, role))}
         {dialogs}
-        <Transition>
-            {
-                let is_there = Memo::new(move |_| !is_missing());
-                // Stays as it is while the page does, whatever is fetched again: somebody may be typing there.
-                move || is_there.get().then(|| view! {
-                    <Works subscription=Some(id) />
-                    <UndoOffer subscription=id />
-                    <Tabs id tab />
-                    {content}
-                })
-            }
-        </Transition>
+        <div class="parts">
+            <Works subscription=Some(id) />
+            <UndoOffer subscription=id />
+            <Tabs id tab />
+            {content}
+        </div>
     }
     .into_any()
 }

@@ -33,6 +33,40 @@ async fn pages_carry_a_policy_and_their_status() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_page_fetches_each_thing_once() {
+    let stage = Stage::new(Database::Sqlite).await;
+    let browser = stage.administrator().await;
+    let id = browser
+        .add(
+            "Acme",
+            "acme",
+            "",
+            &[
+                ("input[connection]", "odoo_http"),
+                ("input[odoo_url]", "http://odoo.example.com"),
+                ("input[master_password]", "secret"),
+            ],
+        )
+        .await;
+    let path = format!("/subscriptions/{}", id.0);
+    // A word that only the answer about the thing has, as the page hands it to the browser.
+    for (query, words) in [
+        ("", &["retention_waits", "held_count"][..]),
+        ("?tab=general", &["next_runs"][..]),
+        ("?tab=operations", &["held_count"]),
+        ("?wizard=create-backup", &["retention_waits", "held_count"]),
+    ] {
+        let page = browser.page(&format!("{path}{query}")).await.text().await.unwrap();
+        for word in words {
+            let fetched = page.split("__RESOLVED_RESOURCES[").skip(1).filter(|answer| answer.contains(word)).count();
+            assert_eq!(fetched, 1, "{word} at {path}{query}");
+        }
+    }
+    let missing = browser.page("/subscriptions/0193a5b0-0000-7000-8000-000000000000").await;
+    assert_eq!(missing.status(), 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn files_come_packed_and_hashed_ones_are_kept() {
     let mut stage = Stage::new(Database::Sqlite).await;
     stage.stop().await;
