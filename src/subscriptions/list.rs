@@ -69,10 +69,11 @@ pub async fn page(panel: &Panel, list: &ListQuery) -> AppResult<SubscriptionPage
 
 /// `ORDER BY`: what is not known comes last, ties go by name.
 fn order(column: SortColumn, descending: bool) -> String {
-    let column = match column {
+    let first = match column {
         SortColumn::Name => "s.name_key",
         SortColumn::Database => "s.database_name",
-        SortColumn::OdooVersion => "s.odoo_version",
+        // 9.0 is shorter than 18.0, and `saas~17.4` longer: what is text in the database counts like numbers.
+        SortColumn::OdooVersion => "LENGTH(s.odoo_version)",
         SortColumn::Server => "v.name_key",
         SortColumn::State => state!("$2", "$3"),
         SortColumn::LatestBackup => "s.latest_good_at",
@@ -80,7 +81,11 @@ fn order(column: SortColumn, descending: bool) -> String {
         SortColumn::Size => "s.latest_bytes",
     };
     let direction = if descending { "DESC" } else { "ASC" };
-    format!("{column} {direction} NULLS LAST, s.name_key, s.id")
+    let then = match column {
+        SortColumn::OdooVersion => format!("s.odoo_version {direction}, "),
+        _ => String::new(),
+    };
+    format!("{first} {direction} NULLS LAST, {then}s.name_key, s.id")
 }
 
 impl Row {

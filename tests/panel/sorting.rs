@@ -103,7 +103,7 @@ fn key(label: &str, cell: &str) -> Option<Key> {
             STATES.iter().position(|state| *state == words).map(|rank| Key::Number([0.0, 1.0, 2.0, 3.0][rank]))
         }
         "Latest backup" | "Created" => attribute(cell, "datetime").map(Key::Text),
-        "Backups" => Some(Key::Number(figure(&words)?)),
+        "Backups" | "Odoo" => Some(Key::Number(figure(&words)?)),
         // A backup that cannot be downloaded says why in place of its size.
         "Latest, MB" | "Size, MB" if cell.contains("colspan") => None,
         "Latest, MB" | "Size, MB" => figure(&first()).map(Key::Number),
@@ -176,6 +176,7 @@ async fn subscriptions_sort_by_what_they_show(mut stage: Stage) {
          WHERE database_name LIKE '%7'",
         "UPDATE subscriptions SET latest_bytes = 1234567890, good_count = 12, odoo_version = '18.0'
          WHERE database_name LIKE '%4'",
+        "UPDATE subscriptions SET odoo_version = '9.0' WHERE database_name LIKE '%2'",
     ] {
         stage.sql(sql).await.unwrap();
     }

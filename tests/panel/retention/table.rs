@@ -58,7 +58,9 @@ fn a_dump_never_takes_the_place_of_a_backup_with_the_filestore() {
     // A zip each night, a dump each noon.
     let mut looked_at = daily("2026-11-22 02:00", 30);
     let mut dumps = daily("2026-11-22 12:00", 30);
-    dumps.iter_mut().for_each(|dump| dump.format = BackupFormat::Dump);
+    for dump in &mut dumps {
+        dump.format = BackupFormat::Dump;
+    }
     looked_at.extend(dumps);
     let policy = rule(3, 2, 1, 1);
     // The newest dump stays as it is the newest; every period keeps its zip.
