@@ -4,6 +4,7 @@ use std::{net::SocketAddr, process::ExitCode};
 
 use backup_server::{BackupServer, Config};
 use clap::Parser;
+use tracing_subscriber::EnvFilter;
 
 /// Gives freed memory back: see `.cargo/config.toml`.
 #[global_allocator]
@@ -32,8 +33,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let filter = tracing_subscriber::EnvFilter::builder().with_default_directive(tracing::Level::INFO.into());
-    tracing_subscriber::fmt().with_env_filter(filter.from_env_lossy()).with_writer(std::io::stderr).init();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,rustic_core=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let arguments = Arguments::parse();
     let listener = tokio::net::TcpListener::bind(arguments.listen).await?;
     let server = BackupServer::start(arguments.config).await?;

@@ -11,7 +11,9 @@ pub enum ArchiveError {
     #[error("The received file could not be read on this server: {0}.")]
     Read(#[source] io::Error),
     /// No end record: cut off, or something else.
-    #[error("What arrived is no whole zip ({0}): the transfer was cut off, or it is another kind of file. Try again.")]
+    #[error(
+        "What arrived is no whole zip ({0}): the transfer was cut off (Odoo's limit_time_real, a proxy), or it is another kind of file. Look at Odoo's log and try again."
+    )]
     NotAZip(String),
     /// An entry's bytes are not what the zip says.
     #[error("“{name}” in the zip is damaged ({cause}). Try again; if it stays, look at the disk of the Odoo server.")]

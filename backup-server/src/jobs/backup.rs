@@ -85,7 +85,10 @@ impl BackupJob {
     async fn open(&self, context: &JobContext) -> Result<OpenedSource, Failure> {
         let began = Instant::now();
         if let Source::OdooHttp { .. } = self.start.source {
-            context.info("Asking Odoo for the backup. Odoo builds all of it before it sends the first byte.");
+            context.info(match self.start.format {
+                BackupFormat::Zip => "Asking Odoo for the zip. Odoo builds all of it before it sends the first byte.",
+                BackupFormat::Dump => "Asking Odoo for the dump. Odoo sends it while it makes it.",
+            });
         }
         let (source, cancel) = (&self.start.source, context.cancel.clone());
         let opened = self.app.sources.open(source, self.start.format, reporter(context), cancel).await?;

@@ -39,7 +39,11 @@ pub(crate) async fn store(
         postgres_version: facts.postgres_version,
         comment: wanted.comment,
     };
-    context.info(format!("Storing {} file(s) as {}.", content.files.len(), backup.file_name()));
+    let attachments = match backup.format {
+        BackupFormat::Zip => format!(" and {} file(s) of attachments", content.filestore.files.len()),
+        BackupFormat::Dump => String::new(),
+    };
+    context.info(format!("Storing the database{attachments} as {}.", backup.file_name()));
     let (report, cancel) = (reporter(context), context.cancel.clone());
     let stored = app.repositories.ingest(repository, backup, content, finish, report, cancel).await;
     // Programs are ended and staged files removed before anyone hears of the outcome; that may block.

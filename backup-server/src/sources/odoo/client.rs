@@ -183,7 +183,9 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     let mut next = error.source().or(Some(error));
     while let Some(cause) = next {
         let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
+        // Where in the program it failed says nothing to an administrator; what failed stands behind it.
+        let is_place = ["client error (Connect)", "tcp connect error"].contains(&&*cause_text);
+        if !text.ends_with(&cause_text) && !(is_place && cause.source().is_some()) {
             if !text.is_empty() {
                 text.push_str(": ");
             }

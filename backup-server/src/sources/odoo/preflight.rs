@@ -150,7 +150,8 @@ pub(crate) fn disabled() -> Problem {
 
 /// The password is wrong.
 pub(crate) fn wrong_password() -> Problem {
-    let message = "Odoo refuses the master password. It is admin_passwd in Odoo's configuration; enter it again on the subscription's General tab.";
+    let message = "Odoo refuses the master password. It is admin_passwd in Odoo's configuration; enter the right one in \
+                   the subscription's settings.";
     words::stop(ProblemCode::WrongMasterPassword, message)
 }
 
