@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backup_api::JobState;
+use backup_api::{Backup, BackupFormat, JobState};
 use chrono::TimeDelta;
 use holdfast::{
     backups::{BackupLine, api::SetPinned},
@@ -187,8 +187,8 @@ async fn holdfast_removes_nothing_by_itself_while_older_ones_may_be_needed(stage
     let damage = "INSERT INTO alert_causes (kind, subject, subscription_id, level, news, since)
                   SELECT 'damage', id, id, '', '{}', 0 FROM subscriptions";
     stage.sql(damage).await.unwrap();
-    // One of its backups is on another server.
-    held.set(vec![restore_scene::backup(1, "18.0")]);
+    // One of its backups is on another server; a dump as those that follow, as the last zip would stay.
+    held.set(vec![Backup { format: BackupFormat::Dump, ..restore_scene::backup(1, "18.0") }]);
     assert_eq!(browser.lines(id).await.len(), 1);
     let mut form = numbers(&browser, id, ["0", "0", "0", "1"], &[]).await;
     form.iter_mut().find(|(name, _)| name == "input[server]").unwrap().1.clone_from(&here);
