@@ -177,15 +177,18 @@ pub(crate) async fn read_page(mut response: Response) -> reqwest::Result<String>
     Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
+/// What the client library calls its own steps.
+const PLACES: [&str; 2] = ["client error (Connect)", "tcp connect error"];
+
 /// An error with its causes: the outermost alone seldom says what happened.
 pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = String::new();
     let mut next = error.source().or(Some(error));
     while let Some(cause) = next {
         let cause_text = cause.to_string();
-        // Where in the program it failed says nothing to an administrator; what failed stands behind it.
-        let is_place = ["client error (Connect)", "tcp connect error"].contains(&&*cause_text);
-        if !text.ends_with(&cause_text) && !(is_place && cause.source().is_some()) {
+        // Where in the program it failed is nothing to an administrator when what failed stands behind it.
+        let is_place = cause.source().is_some() && PLACES.contains(&&*cause_text);
+        if !is_place && !text.ends_with(&cause_text) {
             if !text.is_empty() {
                 text.push_str(": ");
             }
