@@ -58,6 +58,7 @@ export const test = base.extend<Fixtures>({
             const shown = javaScriptEnabled ? page : await copyWithoutScripts(page);
             for (const colorScheme of ["light", "dark"] as const) {
                 await shown.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+                await painted(shown);
                 const { violations } = await new AxeBuilder({ page: shown }).analyze();
                 const found = violations.flatMap(({ id, help, nodes }) =>
                     nodes.map(({ target, failureSummary }) => `${id}: ${help}: ${target.join(" ")}: ${failureSummary}`),
@@ -67,6 +68,11 @@ export const test = base.extend<Fixtures>({
             if (shown !== page) await shown.context().close();
         }),
 });
+
+/** A busy machine paints in the other colours a while after it was told to: axe must not see a mixture. */
+async function painted(page: Page) {
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+}
 
 /**
  * What a page without JavaScript shows, in one that has it: axe needs timers. The page's own scripts are left out, and what
