@@ -25,6 +25,8 @@ use crate::{
 
 /// A client that sends nothing of a chunk for so long is gone.
 const CHUNK_STALL: Duration = Duration::from_mins(1);
+/// How much is read of a chunk that is too large: who is still sending may not see the answer.
+const READ_AWAY: usize = 16 << 20;
 
 /// What the server speaks: tus 1.0 with creation, expiration, checksum and termination.
 #[utoipa::path(options, path = "/v1/repositories/{repository}/uploads", tag = "Uploads",
@@ -135,22 +137,24 @@ async fn append(app: &App, id: UploadId, headers: &HeaderMap, body: Body) -> Ans
 /// The one chunk that an upload holds in memory.
 async fn read_chunk(body: Body, announced: Option<&str>, mut sum: Option<&mut Summing>) -> Answer<Pieces> {
     let limit = usize::try_from(Upload::CHUNK_BYTES).unwrap_or(usize::MAX);
-    let announced = announced.and_then(|text| text.parse::<usize>().ok());
-    if announced.is_some_and(|announced| announced > limit) {
-        return Err(refusals::large_chunk());
-    }
-    let (mut chunk, mut frames) = (Pieces::default(), body.into_data_stream());
+    let announced = announced.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let (mut chunk, mut came, mut frames) = (Pieces::default(), 0, body.into_data_stream());
     while let Some(frame) = tokio::time::timeout(CHUNK_STALL, frames.next()).await.map_err(|_| refusals::cut())? {
         let frame = frame.map_err(|_| refusals::cut())?;
-        if chunk.len() + frame.len() > limit {
-            return Err(refusals::large_chunk());
+        came += frame.len();
+        if came > READ_AWAY {
+            break;
+        }
+        if came.max(announced) > limit {
+            chunk = Pieces::default();
+            continue;
         }
         if let Some(sum) = &mut sum {
             sum.add(&frame);
         }
         chunk.push(frame);
     }
-    Ok(chunk)
+    if came > limit { Err(refusals::large_chunk()) } else { Ok(chunk) }
 }
 
 /// Ends an upload and removes what arrived (tus termination).
