@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import type { Page } from "@playwright/test";
 
-import { enter, expect, test } from "./fixtures.ts";
+import { enter, expect, painted, test } from "./fixtures.ts";
 import { backedUp, makeDatabase, openWizard } from "./restorable.ts";
 import { createSubscription, line, startBackup } from "./subscriptions.ts";
 import { arrived, choose, cutOff, fileAt, GOOD, holdChunks, noise, openImport, subscribed } from "./uploads.ts";
@@ -16,11 +16,15 @@ const LOOKS = [
     { look: "narrow", colorScheme: "light", width: 390, height: 844 },
 ] as const;
 
-async function shootPage(page: Page, name: string) {
+type Look = (typeof LOOKS)[number]["look"];
+
+/** In every look; all of the page where it says so, else what is in sight. */
+async function shootPage(page: Page, name: string, whole: readonly Look[] = ["narrow"]) {
     for (const { look, colorScheme, width, height } of LOOKS) {
         await page.setViewportSize({ width, height });
         await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-        await page.screenshot({ path: join(folder, `${name}-${look}.png`), fullPage: look === "narrow" });
+        await painted(page);
+        await page.screenshot({ path: join(folder, `${name}-${look}.png`), fullPage: whole.includes(look) });
     }
     await page.setViewportSize({ width: 1280, height: 800 });
 }
@@ -232,27 +236,14 @@ test.describe("many subscriptions", () => {
     test("the list", async ({ page, facts, open }) => {
         const { url, setup_url } = facts.panels.seeded;
         await open(`${url}/sign-in`);
-        for (const { look, colorScheme, width, height } of LOOKS) {
-            await page.setViewportSize({ width, height });
-            await page.emulateMedia({ colorScheme });
-            await page.screenshot({ path: join(folder, `sign-in-${look}.png`) });
-        }
+        await shootPage(page, "sign-in", []);
         await enter(page, setup_url);
         await open("/");
-        for (const { look, colorScheme, width, height } of LOOKS) {
-            await page.setViewportSize({ width, height });
-            await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-            await page.screenshot({ path: join(folder, `overview-many-${look}.png`), fullPage: true });
-        }
-        await page.setViewportSize({ width: 1280, height: 800 });
+        await shootPage(page, "overview-many", ["light", "dark", "narrow"]);
         const path = await page.getByRole("region", { name: "The last four weeks" }).getByRole("link").first().getAttribute("href");
         await open(path ?? "");
         await shootPage(page, "subscription-history");
         await open("/subscriptions?sort=state&order=desc");
-        for (const { look, colorScheme, width, height } of LOOKS) {
-            await page.setViewportSize({ width, height });
-            await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-            await page.screenshot({ path: join(folder, `subscriptions-many-${look}.png`) });
-        }
+        await shootPage(page, "subscriptions-many", []);
     });
 });
