@@ -8,13 +8,14 @@ use axum::{
 };
 use backup_api::{CreateLink, LinkCompression};
 use leptos::{config::LeptosOptions, prelude::*};
-use leptos_meta::{HashedStylesheet, provide_meta_context};
+use leptos_meta::provide_meta_context;
 use serde::Deserialize;
 use url::Url;
 use uuid::Uuid;
 
 use super::{LineId, LineResult, store};
 use crate::{
+    app,
     backup_servers::clients,
     components::page::Door,
     error::{AppError, AppResult},
@@ -95,13 +96,9 @@ fn page(error: &AppError, subscription: Option<Uuid>, options: LeptosOptions) ->
             <!DOCTYPE html>
             <html lang="en">
                 <head>
-                    <meta charset="utf-8" />
-                    <meta name="viewport" content="width=device-width, initial-scale=1" />
-                    <meta name="color-scheme" content="light dark" />
+                    {app::head(options)}
                     // A child would come with a marker, which is no comment in a title.
                     <title inner_html=format!("{title} · Holdfast")></title>
-                    <link rel="icon" type="image/svg+xml" href="/favicon.svg" />
-                    <HashedStylesheet options id="holdfast-style" />
                 </head>
                 <body>
                     <Door title>
