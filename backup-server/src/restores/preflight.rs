@@ -106,16 +106,31 @@ async fn safety(app: &App, plan: &RestorePlan) -> (Check, bool) {
         let message = "There is no database to be backed up first; the restore begins without a safety backup.";
         return (check(code, CheckOutcome::Warn, message), false);
     }
-    let stops = report.problems.iter().filter(|problem| problem.severity == Severity::Stop);
-    let stops: Vec<&str> = stops.map(|problem| problem.message.as_str()).collect();
+    let stops: Vec<_> = report.problems.iter().filter(|problem| problem.severity == Severity::Stop).collect();
     if stops.is_empty() {
         return (check(code, CheckOutcome::Pass, "The present database will be backed up first."), true);
     }
-    let message = format!(
-        "The present database cannot be backed up first: {} Repair that, or restore without a safety backup.",
-        stops.join(" ")
-    );
+    let advice = if stops.iter().all(|problem| hinders_only_a_backup(problem.code)) {
+        "Repair that, or restore without a safety backup."
+    } else {
+        "Repair that first: the restore needs it, too."
+    };
+    let stops: Vec<&str> = stops.iter().map(|problem| problem.message.as_str()).collect();
+    let message = format!("The present database cannot be backed up first: {} {advice}", stops.join(" "));
     (check(code, CheckOutcome::Stop, message), false)
+}
+
+/// Whether a database with this problem can still be replaced.
+const fn hinders_only_a_backup(problem: ProblemCode) -> bool {
+    matches!(
+        problem,
+        ProblemCode::NotAnOdooDatabase
+            | ProblemCode::NoMatchingPgDump
+            | ProblemCode::FilestoreMissing
+            | ProblemCode::FilestoreUnreadable
+            | ProblemCode::FilestoreNotSet
+            | ProblemCode::InsufficientPrivilege
+    )
 }
 
 fn check(code: CheckCode, outcome: CheckOutcome, message: impl Into<String>) -> Check {

@@ -68,12 +68,10 @@ async fn what_an_unprivileged_owner_may_not_do_is_noted() {
          COMMENT ON DATABASE other IS 'x';\n",
     );
     let replayed = replay_into(scratch("replay_notes"), stream_of(&dump)).await.unwrap();
-    for part in
-        ["transaction_timeout", "plpgsql", "Owners", "role \"No One\" does not exist", "comment on the database"]
-    {
+    for part in ["plpgsql", "Owners", "role \"No One\" does not exist", "comment on the database"] {
         assert_eq!(replayed.notes.iter().filter(|note| note.contains(part)).count(), 1, "{part}: {:?}", replayed.notes);
     }
-    assert_eq!(replayed.notes.len(), 5);
+    assert_eq!(replayed.notes.len(), 4, "a timeout that this PostgreSQL does not know is nobody's concern");
 }
 
 #[tokio::test(flavor = "multi_thread")]

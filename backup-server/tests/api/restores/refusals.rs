@@ -1,9 +1,12 @@
 //! What a restore does not begin, and what it stops at with the live database untouched.
 
+use std::fs;
+
 use backup_api::{
-    BackupFormat, CheckCode, CheckOutcome, FailureCode, JobState, Preflight, RestorePlan, Secret, Source,
+    BackupFormat, BackupId, CheckCode, CheckOutcome, FailureCode, JobState, Preflight, RestorePlan, Secret, Source,
 };
 use testbed::Cluster;
+use uuid::Uuid;
 
 use super::{
     hostile::store,
@@ -57,6 +60,29 @@ async fn what_cannot_go_well_is_stopped_before_anything_is_touched() {
         assert_eq!((changed.state(), changed.leftovers()), (changed.now.clone(), Vec::new()));
     }
     admin("DROP ROLE rs_weak");
+}
+
+/// Going without a safety backup is advice only where it helps.
+#[tokio::test]
+async fn what_keeps_a_safety_backup_from_being_made_is_told_from_what_keeps_the_restore_from_it() {
+    let served = Served::start().await;
+    let changed = Changed::new("rs_safety", &served.client, BackupFormat::Zip).await;
+    let advice = async |target: Source| {
+        let plan = RestorePlan { target, safety_backup: Some(BackupId(Uuid::new_v4())), ..changed.plan() };
+        let found = served.client.preflight(REPOSITORY, changed.backup.id, &plan).await.unwrap();
+        let stops = stops(&found);
+        let advice =
+            stops.iter().find(|(code, _)| *code == CheckCode::SafetyBackup).map(|(_, words)| (*words).to_owned());
+        (advice.expect("it stops"), stops.len())
+    };
+    let Source::Postgres { database, filestore, addons, .. } = changed.target() else { unreachable!() };
+    let url = Secret::new("postgres://odoo:x@127.0.0.1:1/");
+    let (away, _) = advice(Source::Postgres { url, database, filestore, addons }).await;
+    assert!(away.ends_with("Repair that first: the restore needs it, too."), "{away}");
+    fs::remove_dir_all(&changed.origin.database.filestore).unwrap();
+    let (gone, stops) = advice(changed.target()).await;
+    assert!(gone.ends_with("Repair that, or restore without a safety backup."), "{gone}");
+    assert_eq!(stops, 1, "nothing else stops that restore");
 }
 
 #[tokio::test]
