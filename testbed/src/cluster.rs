@@ -367,7 +367,8 @@ fn launch(bin: &Path, folder: &Path, port: u16, account: &Account, special: Spec
     let sockets = format!("unix_socket_directories={}", folder.display());
     // Nothing here needs to survive a power cut.
     let settings = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=32MB"];
-    let settings = settings.into_iter().chain(["listen_addresses=127.0.0.1", "max_connections=60", &port_setting]);
+    // As many panels with their pools as there are tests at once on a large machine.
+    let settings = settings.into_iter().chain(["listen_addresses=127.0.0.1", "max_connections=500", &port_setting]);
     for setting in settings.chain([sockets.as_str()]).chain(special.authority.map(|_| "ssl=on")) {
         postgres.args(["-c", setting]);
     }
