@@ -160,9 +160,9 @@ impl JobRunner {
         (table.running.len(), table.queue.len())
     }
 
-    /// Whether a job runs in a repository.
+    /// Whether a job works in a repository.
     pub fn is_busy(&self, repository: RepositoryId) -> bool {
-        self.table().running.values().any(|busy| *busy == repository)
+        self.table().is_busy(repository)
     }
 
     /// Whether new jobs are refused because the server stops.

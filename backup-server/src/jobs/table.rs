@@ -66,6 +66,12 @@ impl Table {
         Some((id, work))
     }
 
+    /// Whether a job works in a repository: one whose end is told does not, though its place is not free yet.
+    pub fn is_busy(&self, repository: RepositoryId) -> bool {
+        let works = |id: &JobId| self.entries.get(id).is_some_and(|entry| !entry.job.borrow().state.is_final());
+        self.running.iter().any(|(id, busy)| *busy == repository && works(id))
+    }
+
     /// A job that is not final and makes this backup.
     pub fn maker_of(&self, backup: BackupId) -> Option<JobId> {
         let makes = |entry: &Entry| entry.backup == Some(backup) && !entry.job.borrow().state.is_final();

@@ -46,6 +46,19 @@ async fn a_panic_fails_the_job_and_the_next_one_runs() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_is_free_as_soon_as_the_end_of_its_job_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let runner = runner(folder.path());
+    for number in 1..=100 {
+        let job = new_job(number);
+        let work = |_| async { Ok(super::Done::Other) };
+        runner.submit(job.clone(), Box::new(move |context| Box::pin(work(context)))).await.unwrap();
+        assert_eq!(ended(&runner, job.id).await.state, JobState::Succeeded);
+        assert!(!runner.is_busy(job.repository), "after job {number}");
+    }
+}
+
 #[tokio::test]
 async fn two_jobs_cannot_make_the_same_backup() {
     let folder = tempfile::tempdir().unwrap();
