@@ -81,6 +81,8 @@ async fn slow_recipients_keep_no_other_message_waiting_and_share_a_connection(st
     scene.hooks.hears("/quick", 2).await;
     assert_eq!(scene.stage.number(UNANSWERED).await, 0, "the slow one is still waited for");
     sink.answers(usize::MAX);
+    // Time stands still meanwhile: a day of it, and both would be told of again.
+    sink.hears(2 * all.len()).await;
     scene.told().await;
     let (first, second): (Vec<_>, Vec<_>) =
         sink.take().into_iter().partition(|letter| letter.data.contains("The backup of First"));
