@@ -43,4 +43,7 @@ pub enum ErrorCode {
     StorageUnavailable,
     /// A fault of the server; its log has the cause (500).
     Internal,
+    /// What only a later version of the API says.
+    #[serde(other)]
+    Other,
 }

@@ -57,6 +57,9 @@ pub enum JobKind {
     Import,
     /// Remove backups and free their space.
     Remove,
+    /// What only a later version of the API says.
+    #[serde(other)]
+    Other,
 }
 
 /// Where a [`Job`] stands. The last four are final.
@@ -153,6 +156,9 @@ pub enum Phase {
     Removing,
     /// What only removed backups used is freed.
     FreeingSpace,
+    /// What only a later version of the API says.
+    #[serde(other)]
+    Other,
 }
 
 impl Phase {
@@ -180,6 +186,7 @@ impl Phase {
             Self::CleaningUp => "Cleaning up",
             Self::Removing => "Removing backups",
             Self::FreeingSpace => "Freeing space",
+            Self::Other => "Working",
         }
     }
 }
@@ -244,6 +251,9 @@ pub enum FailureCode {
     Interrupted,
     /// A fault of the server.
     Internal,
+    /// What only a later version of the API says.
+    #[serde(other)]
+    Other,
 }
 
 /// A line of a job's log.

@@ -153,6 +153,9 @@ pub enum CheckCode {
     Sessions,
     /// The backup of the present database.
     SafetyBackup,
+    /// What only a later version of the API says.
+    #[serde(other)]
+    Other,
 }
 
 impl CheckCode {
@@ -172,6 +175,7 @@ impl CheckCode {
             Self::Neutralize => "Neutralize",
             Self::Sessions => "Sessions",
             Self::SafetyBackup => "Safety backup",
+            Self::Other => "Another check",
         }
     }
 }

@@ -133,4 +133,7 @@ pub enum ProblemCode {
     InsufficientPrivilege,
     /// The disk of the database server is full.
     DiskFull,
+    /// What only a later version of the API says.
+    #[serde(other)]
+    Other,
 }
