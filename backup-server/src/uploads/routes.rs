@@ -154,7 +154,7 @@ async fn read_chunk(body: Body, announced: Option<&str>, mut sum: Option<&mut Su
         }
         chunk.push(frame);
     }
-    if came > limit { Err(refusals::large_chunk()) } else { Ok(chunk) }
+    if came.max(announced) > limit { Err(refusals::large_chunk()) } else { Ok(chunk) }
 }
 
 /// Ends an upload and removes what arrived (tus termination).
